@@ -28,9 +28,9 @@ def both(fr: str, en: str) -> str:
     return f'<span class="fr" lang="fr">{escape(fr)}</span><span class="en" lang="en">{escape(en)}</span>'
 
 
-def _text(x: float, y: float, fr: str, en: str | None = None, anchor: str = "start", kind: str = "") -> str:
-    """Return SVG text, in both languages when they differ."""
-    common = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+def _text(at: tuple[float, float], fr: str, en: str | None = None, anchor: str = "start", kind: str = "") -> str:
+    """Return SVG text at (x, y), in both languages when they differ."""
+    common = f'x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}"'
     if en is None or en == fr:
         return f'<text {common} class="{kind}">{escape(fr)}</text>'
     return (
@@ -132,7 +132,7 @@ def _levels(frame: _Frame) -> list[str]:
     for level in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = frame.y(level)
         body.append(f'<line class="grid" x1="{frame.left}" x2="{frame.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        body.append(_text(frame.left - 6, y + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
+        body.append(_text((frame.left - 6, y + 4), f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
     return body
 
 
@@ -153,11 +153,11 @@ def _steps(frame: _Frame, curve: SteppedCurve) -> list[str]:
 def _risk_table(frame: _Frame, risk: Sequence[tuple[float, str]]) -> list[str]:
     body = []
     for time, count in risk:
-        body.append(_text(frame.x(time), frame.bottom + 16, f"{time:.0f}", anchor="middle"))
-        body.append(_text(frame.x(time), frame.bottom + 70, count, anchor="middle", kind="strong"))
+        body.append(_text((frame.x(time), frame.bottom + 16), f"{time:.0f}", anchor="middle"))
+        body.append(_text((frame.x(time), frame.bottom + 70), count, anchor="middle", kind="strong"))
     middle = (frame.left + frame.right) / 2
-    body.append(_text(middle, frame.bottom + 33, "mois depuis l'index", "months since index", "middle", "muted"))
-    body.append(_text(8, frame.bottom + 54, "Sujets à risque, arrondis", "Subjects at risk, rounded", kind="muted"))
+    body.append(_text((middle, frame.bottom + 33), "mois depuis l'index", "months since index", "middle", "muted"))
+    body.append(_text((8, frame.bottom + 54), "Sujets à risque, arrondis", "Subjects at risk, rounded", kind="muted"))
     return body
 
 
@@ -215,11 +215,11 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
     def x(time: float) -> float:
         return left + (width - 2 * left) * (time - low) / (high - low)
 
-    names = [_text(4, top + row * (place + 0.5) + 4, lane.label[0], lane.label[1]) for place, lane in enumerate(lanes)]
+    names = [_text((4, top + row * (place + 0.5) + 4), lane.label[0], lane.label[1]) for place, lane in enumerate(lanes)]
     body = []
     for tick in _ticks(low, high, max(6, int(width / 110))):
         body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 4}" y2="{bottom + 4}"/>')
-        body.append(_text(x(tick), bottom + 17, number(tick), anchor="middle"))
+        body.append(_text((x(tick), bottom + 17), number(tick), anchor="middle"))
     body.append(f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 4}" y2="{bottom}"/>')
     for place, lane in enumerate(lanes):
         y = top + row * (place + 0.5)
@@ -228,7 +228,7 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
             span = max(x(end) - x(start), 1.5)
             body.append(f'<rect class="dose" x="{x(start):.1f}" y="{y - 3:.1f}" width="{span:.1f}" height="6" rx="3"/>')
         body += [mark(kind, x(time), y - (9 if kind in ("imaging", "sample") else 0)) for kind, time in lane.marks]
-    body.append(_text(left, bottom + 34, "mois depuis l'index", "months since index", kind="muted"))
+    body.append(_text((left, bottom + 34), "mois depuis l'index", "months since index", kind="muted"))
     picture = _svg("swimmer", height, ("Parcours de quelques sujets", "Timelines of a few subjects"), body, width)
     return (
         f'<svg viewBox="0 0 84 {height:.0f}" width="84" height="{height:.0f}" aria-hidden="true">{"".join(names)}</svg>',
@@ -263,7 +263,7 @@ def density(bands: Sequence[Band], first: float, width: float) -> str:
     body = [f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top}" y2="{bottom}"/>']
     for place, band in enumerate(bands):
         y = top + row * place
-        body.append(_text(4, y + row / 2 + 4, *band.label))
+        body.append(_text((4, y + row / 2 + 4), *band.label))
         for span, share in enumerate(band.shares):
             if share > 0:
                 start = x(first + span * width)
@@ -273,8 +273,8 @@ def density(bands: Sequence[Band], first: float, width: float) -> str:
                     f'fill-opacity="{0.2 + 0.8 * share:.2f}"/>'
                 )
     for tick in _ticks(first, first + width * count, 5):
-        body.append(_text(x(tick), bottom + 15, number(tick), anchor="middle"))
-    body.append(_text((left + right) / 2, bottom + 33, "semaines depuis l'index", "weeks since index", "middle", "muted"))
+        body.append(_text((x(tick), bottom + 15), number(tick), anchor="middle"))
+    body.append(_text(((left + right) / 2, bottom + 33), "semaines depuis l'index", "weeks since index", "middle", "muted"))
     return _svg("density", bottom + 42, ("Événements au cours du temps", "Events over time"), body)
 
 
@@ -311,12 +311,12 @@ def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
     body = []
     for tick, label in ticks:
         body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>')
-        body.append(_text(x(tick), bottom + 15, label, anchor="middle"))
+        body.append(_text((x(tick), bottom + 15), label, anchor="middle"))
     for place, box in enumerate(rows):
         y = top + row * (place + 0.5)
-        body.append(_text(4, y + 4, *labels[place]))
+        body.append(_text((4, y + 4), *labels[place]))
         body += (
-            [_text(left, y + 4, "effectif masqué", "too few to show", kind="muted")]
+            [_text((left, y + 4), "effectif masqué", "too few to show", kind="muted")]
             if box.quantiles is None
             else _box(box.quantiles, x, y)
         )
