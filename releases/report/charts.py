@@ -215,7 +215,7 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
     def x(time: float) -> float:
         return left + (width - 2 * left) * (time - low) / (high - low)
 
-    names = [_text((4, top + row * (place + 0.5) + 4), lane.label[0], lane.label[1]) for place, lane in enumerate(lanes)]
+    names = [_text((4, top + row * (n + 0.5) + 4), *lane.label) for n, lane in enumerate(lanes)]
     body = []
     for tick in _ticks(low, high, max(6, int(width / 110))):
         body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 4}" y2="{bottom + 4}"/>')

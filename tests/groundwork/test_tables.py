@@ -18,6 +18,8 @@ NEVER_NULL = {
     "images": {"SeriesInstanceUID", "volume"},
     "features": {"region", "image_type", "engine", "mode", "settings_digest", "source_digest"},
     "voxels": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
+    "segmented": {"subject_id", "SeriesInstanceUID", "volume", "segmenter", "path"},
+    "mask_agreement": {"subject_id", "SeriesInstanceUID", "volume", "target", "roi_name", "label", "segmenter", "source_digest"},
     "sample_map": {"assay", "primary", "colname", "status", "reason"},
     "quarantine": {"stage", "unit", "reason", "message"},
 }
