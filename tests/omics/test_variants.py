@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import generated_vcfs
 from unibase.groundwork.problems import Unusable
 from unibase.omics.assays.mutations import combine_tables, gene_table
 from unibase.omics.readers.consequences import NONSYNONYMOUS, class_of
@@ -96,6 +97,15 @@ def test_annotations_by_declared_fields_and_genes_by_ensembl(tmp_path: Path) -> 
             read_vcf([vcf(tmp_path / "c.vcf", "s", f"{record}\tGT\t0/1")])
     with pytest.raises(Unusable, match="no-genotypes"):
         read_vcf([vcf(tmp_path / "d.vcf", "s\tt", f"{TP53}\tAD\t3\t4")])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_generated_files_of_six_callers_have_bcftools_genotypes(tmp_path: Path, seed: int) -> None:
+    """Twice each caller of `benchmarks/generated_vcfs.py`, which compares 1,000."""
+    if shutil.which("bcftools") is None:
+        pytest.skip("no bcftools on this machine")
+    pairs, differ = generated_vcfs.differences(seed, tmp_path)
+    assert pairs and not differ
 
 
 def test_genotypes_are_those_that_bcftools_reads(tmp_path: Path) -> None:
