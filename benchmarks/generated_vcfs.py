@@ -1,6 +1,6 @@
 """VCFs of several callers' conventions, made at random: the carriers that we read beside those of `bcftools query`.
 
-    python benchmarks/generated_vcfs.py --files 1000
+    python -m benchmarks.generated_vcfs --files 1000
 
 Each file has a caller's header (Mutect2, Strelka, VarDict, DRAGEN, a pedigree, bare names), one tumour or several, with and without a
 normal; records of one and of several alleles, phased, half and wholly missing genotypes, cells cut behind GT, filters, breakends. Every

@@ -190,6 +190,18 @@ NO_GENE = Reason(
     "Annotate with gene names (VEP --symbol).",
     "CSQ without SYMBOL.",
 )
+NOT_AN_RCC = Reason(
+    "not-an-rcc",
+    "A file is no RCC of a lane with its controls.",
+    "Give the RCC as the nCounter wrote it.",
+    "A table exported from nSolver.",
+)
+FAILED_LANE = Reason(
+    "failed-lane",
+    "A lane of the nCounter is out of the limits of its quality.",
+    "Measure it again, or leave it out.",
+    "A tenth of the fields of view counted.",
+)
 NOT_REARRANGEMENTS = Reason(
     "not-rearrangements",
     "A table has no two columns of genes that are joined.",

@@ -47,7 +47,8 @@ RECOGNISED = ("unit: ", "genome ", "segments of ", "names of genes: ")
 """How notes begin that say what a matrix is; a release keeps them, without the figures that show it."""
 DONE = (
     "values rounded to whole counts", "rows of genes listed more than once", "names are no human gene", "outdated gene symbols replaced",
-    "repeated variants merged", "rows left out: ", "no list of profiled samples",
+    "repeated variants merged", "rows left out: ", "no list of profiled samples", "records left out: ", "variants left out: ", "rearrangements left out: ",
+    "structural or symbolic alleles left out", "folded into means", "off the panel of their sample left out", "joined with their mates",
 )  # fmt: skip
 """What notes hold that say what was done to the values; a release keeps them whole. They count genes and variants, never persons."""
 NO_MATRIX = "no-matrix"

@@ -7,9 +7,9 @@ features: `profiles` lays the types of a sample side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import MISSING_COLUMN, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import MIN_CELLS, CellColumns
-from unibase.omics.readers.counts import as_counts
+from unibase.omics.readers.cell_files import COUNT_LAYERS, Block, open_cells, whole
+from unibase.omics.readers.counts import as_counts, frame_of
 from unibase.omics.reasons import NO_RAW_COUNTS
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from scipy.sparse import csr_matrix
 
 
 def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | None = None, min_cells: int = MIN_CELLS) -> AnnData:
@@ -42,13 +44,20 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
     Raises:
         Unusable: `no-raw-counts` when no layer holds whole non-negative numbers: sums of logarithms mean nothing.
     """
-    import anndata
-
     matrix = _raw_counts(cells, layer)
+    whole_matrix = [Block(slice(0, cells.n_obs), slice(0, cells.n_vars), matrix)]
     for column in (patient, cell_type):
         if column not in cells.obs:
             raise _no_column(column)
-    groups, sums, number, known = _sums(cells, matrix, patient, cell_type)
+    summed = _sums(frame_of(cells.obs), whole_matrix, cells.n_vars, (patient, cell_type))
+    return _bulk(summed, frame_of(cells.var)[[]], min_cells)
+
+
+def _bulk(summed: _Sums, var: pd.DataFrame, min_cells: int) -> AnnData:
+    """Return groups x genes, those of enough cells."""
+    import anndata
+
+    groups, sums, number, known = summed
     keep = number >= min_cells
     obs = pd.DataFrame(
         {"patient": [g[0] for g in groups], "cell_type": [g[1] for g in groups], "cells": number},
@@ -57,7 +66,7 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
     out = anndata.AnnData(
         X=as_counts(sums[keep]),
         obs=obs[keep],
-        var=pd.DataFrame(index=pd.Index([str(name) for name in cells.var_names], dtype=object)),
+        var=pd.DataFrame(index=pd.Index([str(name) for name in var.index], dtype=object)),
     )
     out.uns["left_out"] = {
         "groups_of_few_cells": int((~keep).sum()),
@@ -67,46 +76,15 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
     return out
 
 
-_COUNT_LAYERS = ("counts", "raw_counts", "raw")
-
-
-def with_raw(cells: AnnData, layer: str | None) -> AnnData:
-    """Return cells with what their `raw` holds, where that is asked for, or where X is no whole number and `raw` is.
-
-    CELLxGENE's files and scanpy keep the counts in `raw.X`, of more genes than X has.
-
-    Args:
-        cells: Cells x genes.
-        layer: Layer of the raw counts as the study file says it; `raw` without such a layer is `raw.X`.
-    """
-    if cells.raw is None or (layer or "raw") in cells.layers or layer not in (None, "raw"):
-        return cells
-    if layer is None and (any(name in cells.layers for name in _COUNT_LAYERS) or _whole(cells.X) or not _whole(cells.raw.X)):
-        return cells
-    counted = cells.raw.to_adata()
-    counted.obs = cells.obs
-    counted.layers["raw"] = counted.X
-    return counted
-
-
-def _whole(matrix: Any) -> bool:
-    values = matrix.data if hasattr(matrix, "nnz") else np.asarray(matrix)
-    return bool((values >= 0).all() and (values == np.rint(values)).all())
-
-
-def _raw_counts(cells: AnnData, layer: str | None) -> object:
-    """Return the layer of whole counts as a sparse matrix, cells x genes."""
+def _raw_counts(cells: AnnData, layer: str | None) -> csr_matrix:
+    """Return the layer of counts as a sparse matrix, cells x genes."""
     from scipy import sparse
 
-    chosen = layer or next((name for name in _COUNT_LAYERS if name in cells.layers), None)
+    chosen = layer or next((name for name in COUNT_LAYERS if name in cells.layers), None)
     if chosen is not None and chosen not in cells.layers:
         held = ", ".join(sorted(map(str, set(cells.layers.keys()) - {None}))) or "none"
         raise Unusable(NO_RAW_COUNTS, f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
-    matrix = sparse.csr_matrix(cells.X if chosen is None else cells.layers[chosen])
-    values = matrix.data
-    if values.size and ((values < 0).any() or (values != np.rint(values)).any()):
-        raise Unusable(NO_RAW_COUNTS, "The cells' values are not whole counts.", "Name the layer that holds the raw counts.")
-    return matrix
+    return sparse.csr_matrix(cells.X if chosen is None else cells.layers[chosen])
 
 
 class _Sums(NamedTuple):
@@ -118,18 +96,26 @@ class _Sums(NamedTuple):
     known: np.ndarray
 
 
-def _sums(cells: AnnData, matrix: Any, patient: str, cell_type: str) -> _Sums:
+def _sums(obs: pd.DataFrame, blocks: Iterable[Block], genes: int, by: tuple[str, str]) -> _Sums:
+    """Return the sums of each group's cells, `by` the columns of sample and type, over `genes`.
+
+    Raises:
+        Unusable: `no-raw-counts` when a value is no whole number.
+    """
     from scipy import sparse
 
-    who, what = cells.obs[patient].astype(object), cells.obs[cell_type].astype(object)
+    who, what = (obs[column].astype(object) for column in by)
     known = (who.notna() & what.notna()).to_numpy()
-    keys = [(str(a), str(b)) if ok else ("", "") for a, b, ok in zip(who, what, known, strict=True)]
-    groups = sorted({key for key, ok in zip(keys, known, strict=True) if ok})
+    keys = [(str(a), str(b)) for a, b, ok in zip(who, what, known, strict=True) if ok]
+    groups = sorted(set(keys))
     position = {key: i for i, key in enumerate(groups)}
-    rows = np.array([position[key] for key, ok in zip(keys, known, strict=True) if ok], dtype=np.int64)
-    columns = np.flatnonzero(known)
-    indicator = sparse.csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(groups), cells.n_obs))
-    sums = np.asarray((indicator @ matrix.astype(np.int64)).todense())
+    rows, columns = np.array([position[key] for key in keys], dtype=np.int64), np.flatnonzero(known)
+    indicator = sparse.csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(groups), len(obs))).tocsc()
+    sums = np.zeros((len(groups), genes), np.int64)
+    for block in blocks:
+        if not whole(block.values.data):
+            raise Unusable(NO_RAW_COUNTS, "The cells' values are not whole counts.", "Name the layer that holds the raw counts.")
+        sums[:, block.columns] += (indicator[:, block.rows] @ block.values.astype(np.int64)).toarray()
     return _Sums(groups, sums, np.bincount(rows, minlength=len(groups)), known)
 
 
@@ -141,16 +127,15 @@ def sample_names(path: Path, columns: CellColumns) -> list[str]:
     Raises:
         UserError, Unusable: As `read` says.
     """
-    import anndata
-    import zarr
-
-    if path.is_dir():
-        obs = _guarded(path, lambda: anndata.io.read_elem(zarr.open_group(path, mode="r")["obs"]))
-    else:
-        obs = _guarded(path, lambda: anndata.read_h5ad(path, backed="r")).obs
+    obs = _guarded(path, lambda: _obs(path))
     if columns.sample not in obs:
         raise _no_column(columns.sample)
     return sorted({str(name) for name in obs[columns.sample].dropna()})
+
+
+def _obs(path: Path) -> pd.DataFrame:
+    with open_cells(path) as cells:
+        return cells.obs
 
 
 def read(path: Path, columns: CellColumns) -> AnnData:
@@ -168,19 +153,23 @@ def read(path: Path, columns: CellColumns) -> AnnData:
         UserError: If there is nothing at `path`.
         Unusable: `truncated-file`, `missing-column`, `no-raw-counts`.
     """
-    import anndata
+    return _guarded(path, lambda: _read(path, columns))
 
-    cells: Any = _guarded(path, lambda: anndata.read_zarr(path) if path.is_dir() else anndata.read_h5ad(path))
-    for column in (columns.sample, columns.cell_type):
-        if column not in cells.obs:
-            raise _no_column(column)
-    cells = with_raw(cells, columns.layer)
-    types = cells.obs[columns.cell_type].astype(object)
-    known = types.notna()
-    cells.obs[columns.cell_type] = types.where(~known, types.astype(str).str.split().str.join("_"))
-    bulk = pseudobulk(cells, patient=columns.sample, cell_type=columns.cell_type, layer=columns.layer, min_cells=1)
+
+def _read(path: Path, columns: CellColumns) -> AnnData:
+    with open_cells(path) as cells:
+        for column in (columns.sample, columns.cell_type):
+            if column not in cells.obs:
+                raise _no_column(column)
+        obs = cells.obs[[columns.sample, columns.cell_type]].copy()
+        types = obs[columns.cell_type].astype(object)
+        obs[columns.cell_type] = types.where(types.isna(), types.astype(str).str.split().str.join("_"))
+        place = cells.counts_at(columns.layer)
+        var = cells.genes_of(place)
+        summed = _sums(obs, cells.blocks(place), len(var), (columns.sample, columns.cell_type))
+    bulk = _bulk(summed, var, 1)
     merged = gene_names.merge_repeated(gene_names.to_ensembl(bulk))
-    merged.uns["samples"] = sorted({str(name) for name in cells.obs[columns.sample].dropna()})
+    merged.uns["samples"] = sorted({str(name) for name in obs[columns.sample].dropna()})
     return merged
 
 
@@ -241,11 +230,13 @@ def _of_types(bulk: AnnData, types: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _guarded(path: Path, load: Any) -> Any:
+def _guarded[T](path: Path, load: Callable[[], T]) -> T:
     if not path.exists():
         raise UserError(f"There are no single cells at {path}. Check the path in the study file.")
     try:
         return load()
+    except Unusable:
+        raise
     except Exception as error:
         message = f"The file cannot be read as AnnData ({type(error).__name__})."
         raise Unusable(TRUNCATED_FILE, message, "Give an h5ad or zarr file.") from None

@@ -22,8 +22,9 @@ from unibase.omics.assays.scars import scar_scores
 from unibase.omics.options import LISTED, AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
+from unibase.omics.readers.rcc import read_lane
 from unibase.omics.readers.segments import read_segments
-from unibase.omics.reasons import NO_DETECTION_P, TOO_FEW_CELLS
+from unibase.omics.reasons import FAILED_LANE, NO_DETECTION_P, TOO_FEW_CELLS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -129,6 +130,8 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
         if table is not None:
             return [str(name) for name in gene_copies.read_gene_copies(table, files.reading).obs_names]
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
+    if assay == "nanostring":
+        return [read_lane(files.matrix, _named(files)).sample]
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
     names = [str(name) for name in _MATRICES[assay](files).obs_names]
@@ -236,7 +239,7 @@ def _rearrangements(files: AssayFiles) -> Rearrangements:
     from unibase.omics.readers.profiles import read_panel
     from unibase.omics.readers.rearrangements import EVENTS, Rearrangements, read_rearrangements, rearrangements_on_panels
 
-    named = file_sample(files.matrix) if files.matrix and files.reading.sample_from else None
+    named = _named(files)
     if files.matrix is None:
         data = Rearrangements(pl.DataFrame(schema=EVENTS), tuple(sorted(files.profiled or ())))
     elif _is_vcf(files.matrix):
@@ -249,6 +252,20 @@ def _rearrangements(files: AssayFiles) -> Rearrangements:
             raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
         return rearrangements_on_panels(data, read_panels(files.said.panels, files.said.panel_genes, "structural_variants"))
     return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
+
+
+def _named(files: AssayFiles) -> str | None:
+    return file_sample(files.matrix) if files.matrix and files.reading.sample_from else None
+
+
+def _lane(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    from unibase.omics.assays.nanostring import quality, ratios_of
+
+    lane = read_lane(_matrix(files), _named(files))
+    faults, adata = quality(lane).faults(), ratios_of(lane)
+    failed = (FAILED_LANE, f"{'; '.join(faults)}.".capitalize(), "Measure it again, or leave it out.")
+    notes = ("unit: log2 ratio (counts over the lane's housekeeping genes, those at the background raised to it)",)
+    return Gated(adata[[] if faults else [lane.sample]].copy(), {lane.sample: failed} if faults else {}, notes)
 
 
 def _rearranged(files: AssayFiles, _: Mapping[str, str]) -> Gated:
@@ -376,4 +393,5 @@ _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "proteomics": _proteomics,
     "single_cell": _single_cell,
     "rearrangements": _rearranged,
+    "nanostring": _lane,
 }

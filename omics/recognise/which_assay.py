@@ -9,6 +9,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.options import AssayName
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.olink import is_long_npx
+from unibase.omics.readers.rcc import is_rcc
 from unibase.omics.readers.rearrangements import is_rearrangements
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NOT_RECOGNISED
@@ -36,6 +37,8 @@ def assay_of(path: Path) -> AssayName:
         return "rna"
     if path.suffix not in (".parquet", ".xlsx", ".xls") and next(text_lines(path), "").startswith("##fileformat=VCF"):
         return "mutations"
+    if path.suffix.lower() == ".rcc" and is_rcc(path):
+        return "nanostring"
     table = read_table(path)
     titles = {plain(title) for title in table.titles}
     if {"variantclassification", "tumorsamplebarcode"} <= titles:
@@ -58,7 +61,7 @@ def assay_of(path: Path) -> AssayName:
     raise Unusable(
         NOT_RECOGNISED,
         "Nothing shows of which assay the file is.",
-        "Name it: --assay rna, mutations, methylation, copy_number, proteomics, single_cell or rearrangements.",
+        "Name it: --assay rna, mutations, methylation, copy_number, proteomics, single_cell, rearrangements or nanostring.",
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -15,9 +16,11 @@ from unibase.omics.assays.gates import check_counts
 from unibase.omics.assays.genome import ARMS
 from unibase.omics.assays.mutations import combine_tables, gene_table
 from unibase.omics.assays.pseudobulk import pseudobulk
+from unibase.omics.assays.pseudobulk import read as read_cells
 from unibase.omics.assays.registry import AssayFiles
 from unibase.omics.commands import recognise_file
-from unibase.omics.readers import vcf
+from unibase.omics.options import CellColumns
+from unibase.omics.readers import cell_files, vcf
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.maf import read_maf
 from unibase.omics.readers.segments import read_segments
@@ -192,6 +195,25 @@ def test_counts_of_cells_are_found_where_programs_keep_them(tmp_path: Path, plac
     found = registry.read("single_cell", AssayFiles.of(tmp_path / "cells.h5ad", None, layer=said)).adata
     expected = np.array([counts[half::2, : found.n_vars].sum(0) for half in (0, 1)])
     np.testing.assert_array_equal(found.layers["counts"], expected)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+@pytest.mark.parametrize("file", ["cells.h5ad", "cells.zarr"])
+def test_cells_are_summed_by_blocks_as_at_once(
+    tmp_path: Path, form: Callable[[np.ndarray], object], file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dense, by cells and by genes, a hundred values at a time; blocks are smaller than the matrix."""
+    counts = np.random.default_rng(7).poisson(0.8, (60, 23)).astype(np.float32)
+    obs = pd.DataFrame({"sample": ["s1", "s2", "s3"] * 20, "cell_type": ["T", "B"] * 30}, index=map(str, range(60)))
+    cells = anndata.AnnData(form(counts), obs=obs, var=pd.DataFrame(index=[f"ENSG{i:011d}" for i in range(23)]))
+    cells.write_h5ad(tmp_path / file) if file.endswith("h5ad") else cells.write_zarr(tmp_path / file)
+    monkeypatch.setattr(cell_files, "_VALUES", 100)
+    with cell_files.open_cells(tmp_path / file) as held:
+        assert len(list(held.blocks("X"))) > 3
+    bulk = read_cells(tmp_path / file, CellColumns(min_cells=1))
+    expected = pd.DataFrame(counts).groupby([obs["sample"].to_numpy(), obs["cell_type"].to_numpy()]).sum()
+    np.testing.assert_array_equal(bulk.X, expected.to_numpy())
+    assert list(bulk.obs_names) == [f"{a}/{b}" for a, b in expected.index]
 
 
 PROTEIN_TITLES = {
