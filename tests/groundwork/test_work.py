@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import Unusable, UserError, without_folders
-from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, _Running, run_units
 
 
 def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:
@@ -154,3 +154,32 @@ def test_what_the_source_no_longer_holds_is_forgotten(tmp_path: Path, ledger: Wo
     assert ledger.forget_others("halve", ["0002", "0009"]) == 2
     assert [(stage, outcome.key) for stage, outcome in ledger.outcomes()] == [("halve", "0002"), ("other", "0004")]
     assert ledger.last_moments().keys() == {"halve", "other"}
+
+
+class Ahead:
+    """A client that notes what it was given, and does it at once."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def submit(self, function: Callable[[], str], pure: bool) -> str:
+        """Do it."""
+        assert not pure  # what was compiled once is asked for again by the next run
+        self.said.append(function())
+        return self.said[-1]
+
+    def gather(self, futures: list[str], errors: str) -> list[str]:
+        """Wait for it."""
+        assert errors == "skip"
+        return futures
+
+
+@pytest.mark.parametrize(("todo", "said"), [([Unit("a", "", 1)], ["one", "two"]), ([], [])])
+def test_what_all_units_need_is_done_once_before_them_and_never_for_none(
+    todo: list[Unit], said: list[str], tmp_path: Path
+) -> None:
+    client = Ahead()
+    job = Job("compile", lambda shared, one: one, ahead=(lambda: "one", lambda: "two"))
+    with WorkLedger(tmp_path / "work.sqlite") as ledger:
+        _Running(job, {}, ledger, lambda: cast(Any, client), None).prepare(todo)
+    assert client.said == said
