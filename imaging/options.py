@@ -259,6 +259,9 @@ class Choices(Section):
     changes: bool = False
     """Beside each later volume of a series that holds several, give its features less those of the first: phase 2 less phase 1,
     b=800 less b=0. The rows name both volumes; shape is left out."""
+    enhancement: bool = False
+    """Measure how each region's mean intensity changes over the phases of its series (DCE): wash-in, wash-out, time to peak, as a
+    row of image type `enhancement`. The times are those of the headers."""
     dose: bool = False
     """Measure the dose (RTDOSE of the same frame of reference) of every region of a CT, or of the images it was drawn on: rows of
     Modality RTDOSE with the features of the dose in Gy and its metrics (`dose_D95`)."""

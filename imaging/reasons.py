@@ -17,9 +17,16 @@ from unibase.imaging.fetching.reasons import (
     UNREADABLE_MEMBER,
     UNSAFE_MEMBER,
 )
+from unibase.imaging.measuring_reasons import (
+    MODEL_UNFIT,
+    NO_DOSE,
+    NO_PHASE_TIMES,
+    OUTSIDE_DOSE,
+    UNSUPPORTED_DOSE,
+)
 from unibase.imaging.segmenting.reasons import MODEL_FAILED, MODEL_LABELS, MODEL_TOO_SLOW
 
-__all__ = [  # those of the folders `fetching` and `segmenting` are reasons of this room as well
+__all__ = [  # those of other modules are reasons of this room as well
     "ANOTHER_STUDY_SENT",
     "ARCHIVE_TOO_LARGE",
     "COUNT_DIFFERS",
@@ -28,13 +35,18 @@ __all__ = [  # those of the folders `fetching` and `segmenting` are reasons of t
     "MODEL_FAILED",
     "MODEL_LABELS",
     "MODEL_TOO_SLOW",
+    "MODEL_UNFIT",
     "NOT_IN_ARCHIVE",
     "NOT_RETRIEVED",
     "NOT_TAKEN",
+    "NO_DOSE",
+    "NO_PHASE_TIMES",
+    "OUTSIDE_DOSE",
     "STILL_ARRIVING",
     "UNREADABLE_ARCHIVE",
     "UNREADABLE_MEMBER",
     "UNSAFE_MEMBER",
+    "UNSUPPORTED_DOSE",
 ]
 
 NOT_DICOM = Reason(
@@ -378,22 +390,4 @@ VERDICT_WITHOUT_REGION = Reason(
     "A verdict names a region that is not there.",
     "Look at the new mask and decide again, or take the verdict out.",
     "A verdict on a mask that was drawn anew.",
-)
-UNSUPPORTED_DOSE = Reason(
-    "unsupported-dose",
-    "The dose is not in Gy, is the error of one, or does not say where its planes lie.",
-    "Export the physical or effective dose in Gy, as a grid.",
-    "An RTDOSE with Dose Units RELATIVE.",
-)
-NO_DOSE = Reason(
-    "no-dose",
-    "No dose has the frame of reference of the image on which the region lies.",
-    "Put the dose of this plan beside it, or register the two.",
-    "The dose of a plan that was made on another CT.",
-)
-OUTSIDE_DOSE = Reason(
-    "outside-dose",
-    "No voxel of the region lies in the grid of the dose.",
-    "Compute the dose on a grid that holds the region, or leave the region out.",
-    "A brain in the plan of a prostate.",
 )

@@ -18,6 +18,7 @@ from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.cautions import cautions, check_parts, check_tilt
+from unibase.imaging.dicom.clocks import times_of
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.pixels import padding_of, read_pixels
 from unibase.imaging.dicom.planes import Plane, image_header, planes_of
@@ -59,6 +60,7 @@ class Volume:
         seen: What of a resampled volume was scanned.
         others: The planes of the series that are in no place of this volume.
         patient: PatientID, to be compared and never shown; empty for plain images.
+        times: When it begins in seconds, on each of `clocks.CLOCKS`; empty when nothing tells it.
     """
 
     array: Array
@@ -79,6 +81,7 @@ class Volume:
     notes: tuple[str, ...] = ()
     seen: Seen = field(default=WHOLE, repr=False)
     patient: str = field(default="", repr=False)
+    times: tuple[float | None, ...] = ()
 
     def notes_of(self, region: Boxed) -> tuple[str, ...]:
         """Return what of a region was not measured as it stands, as short codes for its row.
@@ -236,6 +239,7 @@ def _read(planes: Sequence[Plane], reading: Reading) -> Volume:
         notes=(*lies.notes(planes), *(suv.notes if suv else ())),
         seen=lies.seen,
         patient=first.text("PatientID"),
+        times=times_of(planes),
     )
 
 

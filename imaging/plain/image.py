@@ -71,7 +71,19 @@ def _read_one(path: Path, number: int, name: str) -> Volume:
     array = sitk.GetArrayFromImage(image)
     digest = digest_of([sha256_file(path), number])
     values = np.ascontiguousarray(array, dtype=np.float64)
-    return Volume(values, Grid.of(image), stored_type=str(array.dtype), digest=digest, name=name)
+    times = _times(reader, number)
+    return Volume(values, Grid.of(image), stored_type=str(array.dtype), digest=digest, name=name, times=times)
+
+
+_TIMES = (8, 16, 24)
+"""Units of the fourth axis of NIfTI that are times: s, ms, us (nifti1.h, xyzt_units). SimpleITK gives all of them in seconds."""
+
+
+def _times(reader: SimpleITK.ImageFileReader, number: int) -> tuple[float | None, ...]:
+    """Return when a volume of a NIfTI file begins, if the header says of its fourth axis that it is time."""
+    said = reader.GetMetaData("xyzt_units") if reader.HasMetaDataKey("xyzt_units") else "0"
+    step = float(reader.GetSpacing()[3])
+    return (number * step, None, None, None) if int(float(said)) & 0x38 in _TIMES and step > 0 else ()
 
 
 def _unreadable() -> Unusable:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.radiomics.extraction import engine_name
-from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region
 from unibase.imaging.radiomics.task import FeatureTask, region_name
 from unibase.imaging.regions.mask import Mask
 
 
-def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features, mask: Mask) -> list[dict[str, Any]]:
+def region_rows(
+    task: FeatureTask, volume: Volume, region: Region, features: Mapping[str, Mapping[str, float | None]], mask: Mask
+) -> list[dict[str, Any]]:
     """Return the rows of one region: what names it and what is known of its mask, then its `features`, one row per image type.
 
     Args:

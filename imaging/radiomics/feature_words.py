@@ -15,6 +15,7 @@ import polars as pl
 
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.dose.metric_names import metric_words
+from unibase.imaging.radiomics.enhancement_curve import ENHANCEMENT
 
 COLUMNS = {
     "column": "Name of the column in the FEATURES table.",
@@ -45,6 +46,9 @@ def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
             rows.append(described[column])
         elif (dose := metric_words(column)) is not None:
             rows.append(_row(column, "dose", unit=dose[0], definition=dose[1]))
+        elif column in ENHANCEMENT:
+            unit, text = ENHANCEMENT[column]
+            rows.append(_row(column, "enhancement", unit=unit, definition=text))
         elif column in identity:
             text, unit = identity[column].text, identity[column].unit
             rows.append(_row(column, "identity", unit=unit, definition=text))

@@ -20,6 +20,7 @@ from unibase.imaging.dicom.pixel_quality import pixel_quality
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
+from unibase.imaging.radiomics.enhancement import enhancement_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_rows import region_rows
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
@@ -80,6 +81,8 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         changed, unclear = change_rows(rows)
         rows += changed
         told.of_all += [entry(target, roi_name, problem) for target, roi_name, problem in unclear]
+    if task.choices.enhancement:
+        rows += enhancement_rows(task, rows, told.of_all)
     if task.choices.pictures:
         write_looks(task, looks)
     matches = told.listed()
