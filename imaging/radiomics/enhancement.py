@@ -119,6 +119,6 @@ def _row(
     name, seconds = clock
     last = courses.phases[-1]
     over = replace(last, name="", notes=(*last.notes, f"times-of-{name}"))
-    told = describe_curve(seconds, courses.means[place])
+    told = dict(describe_curve(seconds, courses.means[place]))
     named = replace(region, source_digest=digest or region.source_digest)
     return region_rows(task, over, named, {"enhancement": told}, mask)

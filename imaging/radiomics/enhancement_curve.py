@@ -25,15 +25,15 @@ ENHANCEMENT = {
 """Columns of a FEATURES table with unit and meaning. What is relative is null for a baseline that is not above 0."""
 
 
-def describe_curve(seconds: Sequence[float], means: Sequence[float]) -> dict[str, float | None]:
-    """Return the columns of `ENHANCEMENT` for one curve.
+def describe_curve(seconds: Sequence[float], means: Sequence[float]) -> list[tuple[str, float | None]]:
+    """Return the columns of `ENHANCEMENT` and their values for one curve.
 
     Args:
         seconds: Times of the phases (n,), rising, at least two.
         means: Mean intensity of the region in each phase (n,).
 
     Example:
-        >>> told = describe_curve([0, 60, 120], [100, 250, 220])
+        >>> told = dict(describe_curve([0, 60, 120], [100, 250, 220]))
         >>> told["dce_WashIn"], told["dce_WashOut"], told["dce_TimeToPeak"], told["dce_EnhancementRatio"]
         (2.5, 0.5, 60.0, 1.25)
     """
@@ -55,7 +55,7 @@ def describe_curve(seconds: Sequence[float], means: Sequence[float]) -> dict[str
         (float(curve[1]) - base) / (last - base) if last != base else None,
         _times(float(np.trapezoid(curve - base, times)), relative),
     )
-    return dict(zip(ENHANCEMENT, found, strict=True))
+    return list(zip(ENHANCEMENT, found, strict=True))
 
 
 def _times(value: float | None, factor: float | None) -> float | None:

@@ -218,7 +218,7 @@ def _cut(mask: Mask, on: _OnImage, choices: Choices) -> Mask:
     return replace(mask, region=part, coverage=mask.coverage * share, notes=tuple(sorted({*mask.notes, BEYOND})))
 
 
-def _metrics(volume: Volume, region: Boxed, metrics: Sequence[str]) -> dict[str, float]:
+def _metrics(volume: Volume, region: Boxed, metrics: Sequence[str]) -> list[tuple[str, float]]:
     voxel_cc = float(np.prod(volume.grid.spacing)) / 1000
     found = metrics_of(region.values(volume.array), voxel_cc, metrics)
-    return {metric_column(metric): value for metric, value, _ in found}
+    return [(metric_column(metric), value) for metric, value, _ in found]

@@ -46,7 +46,7 @@ BY_HAND: list[tuple[str, list[float], list[float], Told]] = [
 
 @pytest.mark.parametrize(("seconds", "means", "want"), [case[1:] for case in BY_HAND], ids=[case[0] for case in BY_HAND])
 def test_by_hand(seconds: list[float], means: list[float], want: Told) -> None:
-    told = describe_curve(seconds, means)
+    told = dict(describe_curve(seconds, means))
     assert {name: told[f"dce_{name}"] for name in want} == pytest.approx(want)
 
 
@@ -77,7 +77,7 @@ def test_as_loops_compute_it() -> None:
     for _ in range(300):
         count = int(random.integers(2, 9))
         seconds, means = np.cumsum(random.uniform(1, 90, count)), random.uniform(1, 500, count)
-        told, want = describe_curve(seconds.tolist(), means.tolist()), by_loops(seconds, means)
+        told, want = dict(describe_curve(seconds.tolist(), means.tolist())), by_loops(seconds, means)
         assert {name: told[name] for name in want} == pytest.approx(want)
 
 
