@@ -259,6 +259,13 @@ class Choices(Section):
     changes: bool = False
     """Beside each later volume of a series that holds several, give its features less those of the first: phase 2 less phase 1,
     b=800 less b=0. The rows name both volumes; shape is left out."""
+    deep_model: str = ""
+    """An ONNX model, relative to the study file: its features of a box of 50 mm around each region's centre stand in a row of
+    image type `onnx-<digest>`. It takes float32 (1, 1, z, y, x). Needs the extra `deep`."""
+    deep_low: float = -1024.0
+    """Intensity that the model gets as 0."""
+    deep_high: float = 2048.0
+    """Intensity that the model gets as 1; between and beyond it is linear."""
     enhancement: bool = False
     """Measure how each region's mean intensity changes over the phases of its series (DCE): wash-in, wash-out, time to peak, as a
     row of image type `enhancement`. The times are those of the headers."""
@@ -300,6 +307,8 @@ class Choices(Section):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
+        if self.deep_high <= self.deep_low:
+            raise ValueError("deep_high must be above deep_low")
         if self.mode == "ibsi" and self.engine != "unibase":
             raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
         return self

@@ -27,7 +27,7 @@ from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.engine import ahead
 from unibase.imaging.looks.unit import FOLDER, gather_looks
-from unibase.imaging.options import Features
+from unibase.imaging.options import Choices, Features
 from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.series_features import (
@@ -89,7 +89,13 @@ def _asked(run: Run, options: Features) -> Asked:
     settings = read_settings(run.study.path(options.settings))
     for sentence in settings.told:
         run.say(f"features: {sentence}")
-    return Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, options.choices)
+    return Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, _choices(run, options))
+
+
+def _choices(run: Run, options: Features) -> Choices:
+    """Return what is chosen about every region, with the deep model by its place."""
+    model = str(run.study.path(options.deep_model)) if options.deep_model else ""
+    return options.choices.model_copy(update={"deep_model": model})
 
 
 def _say_unmatched(run: Run, left: Judged) -> None:

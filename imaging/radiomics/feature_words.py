@@ -7,6 +7,7 @@ Three tables in the package: `pyradiomics_features.csv`, the features of PyRadio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,8 @@ import polars as pl
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.dose.metric_names import metric_words
 from unibase.imaging.radiomics.enhancement_curve import ENHANCEMENT
+
+_DEEP = re.compile(r"deep_\d{4,}")
 
 COLUMNS = {
     "column": "Name of the column in the FEATURES table.",
@@ -46,6 +49,9 @@ def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
             rows.append(described[column])
         elif (dose := metric_words(column)) is not None:
             rows.append(_row(column, "dose", unit=dose[0], definition=dose[1]))
+        elif _DEEP.fullmatch(column):
+            text = "Value of the output of the deep model that image_type and image_notes name by its digest, by its place."
+            rows.append(_row(column, "deep", definition=text))
         elif column in ENHANCEMENT:
             unit, text = ENHANCEMENT[column]
             rows.append(_row(column, "enhancement", unit=unit, definition=text))

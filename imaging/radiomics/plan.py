@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from unibase.groundwork.files import digest_of
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header
 from unibase.imaging.radiomics.extraction import engine_name
@@ -174,12 +175,19 @@ def stage_settings(asked: Asked) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`.
 
     `asked`: what is asked of every unit.
+
+    Raises:
+        UserError: If there is no file of the deep model.
     """
     regions, choices = asked.regions, asked.choices
+    model = Path(choices.deep_model)
+    if choices.deep_model and not model.is_file():
+        raise UserError(f"No model at {model}. Name an ONNX file (deep_model).")
     return {
         "settings": asked.settings.digest,
         "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},
         **choices.model_dump(mode="json"),
+        "deep_model": sha256_file(model) if choices.deep_model else "",
         "engine": engine_name(choices.engine),
         "code": version("unibase"),
     }

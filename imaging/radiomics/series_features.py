@@ -20,6 +20,7 @@ from unibase.imaging.dicom.pixel_quality import pixel_quality
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
+from unibase.imaging.radiomics.deep import deep_rows
 from unibase.imaging.radiomics.enhancement import enhancement_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_rows import region_rows
@@ -127,6 +128,8 @@ def _extract_volume(
         told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
     if task.doses and regions:
         rows += dose_rows(task, volume, regions, told)
+    if task.choices.deep_model:
+        rows += deep_rows(task, volume, regions, told)
     if task.choices.pictures:
         looks += look_at(task, volume, regions, len(looks))
     return rows
