@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from unibase.flows.study.places import REGIONS
-from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
+
+if TYPE_CHECKING:  # A command on plain files reads no study file, and its models are heavy.
+    from unibase.flows.study.study_file import Study
 
 PATTERN = "--region takes TARGET=PATTERN, such as --region GTV=gtv.*"
 
