@@ -231,6 +231,7 @@ def test_the_cohort_file_and_the_portal_carry_the_bounds_where_there_are_any(in_
         "OS censor",
     ]
     assert wide.row(1) == (2, None, 15, 25, 0)
+    assert all(of_annotation(name) for name in wide.columns[1:])  # a column without words stops a release
     assert _wide_endpoints(KNOWN.filter(pl.col("subject_id") != 2)).columns == ["subject_id", "OS_AVAL", "OS_CNSR"]
     portal = _survival(in_part)
     assert portal["OS_STATUS"].to_list() == ["1:DECEASED", None, "0:LIVING", None]
