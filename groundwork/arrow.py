@@ -26,7 +26,7 @@ def to_numpy(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:
     return pl.Series(array).to_numpy()
 
 
-def to_arrow(values: pl.Series | Iterable[Any], dtype: pa.DataType) -> pa.Array:
+def to_arrow(values: pl.Series | Iterable[object], dtype: pa.DataType) -> pa.Array:
     """Return values as an Arrow array of a type.
 
     Args:

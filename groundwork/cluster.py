@@ -143,7 +143,7 @@ def _on_a_worker() -> bool:
 
 
 def each[Item, Result](
-    client: Client | None, function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
+    client: Client | None, function: Callable[[Any, Item], Result], shared: object, items: Iterable[Item]
 ) -> Iterator[Result]:
     """Yield `function(shared, item)` of every item, in their order; the workers of a client work ahead.
 

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from blake3 import blake3
 
@@ -136,7 +135,7 @@ def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
     write_bytes(path, content.encode(), mode)
 
 
-def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
+def write_json(path: Path | str, value: object, mode: int | None = None) -> None:
     """Write a value as indented JSON with sorted keys, atomically: equal values give equal bytes.
 
     Args:
@@ -154,7 +153,7 @@ def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
     write_text(path, json_text(value), mode)
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """Return `value` as the text that `write_json` writes.
 
     Args:
@@ -224,7 +223,7 @@ def sha256_folder(path: Path | str) -> str:
     return digest_of(sorted(listing))
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """SHA-256 of `value` as canonical JSON: the digest of settings, independent of key order.
 
     `value`: a JSON value; what is none counts as its text.

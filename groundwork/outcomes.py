@@ -45,7 +45,7 @@ class Outcome:
     """Stamp and digest of each file or folder that the unit left, in the order that `Job.leaves` names them."""
 
 
-def quarantined(unit: Unit, reason: str, message: str, remedy: str, found: Any = None) -> Outcome:
+def quarantined(unit: Unit, reason: str, message: str, remedy: str, found: object = None) -> Outcome:
     """Return the outcome of a unit that is refused for what its data are, in this run.
 
     Args:

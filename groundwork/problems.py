@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from unibase.groundwork.reasons import Reason
 
@@ -19,7 +18,7 @@ class Unusable(Exception):
         found: What was found before the unit was refused, a small JSON value; it stays in the work ledger, in the vault.
     """
 
-    def __init__(self, reason: str, message: str = "", remedy: str = "", found: Any = None) -> None:
+    def __init__(self, reason: str, message: str = "", remedy: str = "", found: object = None) -> None:
         if isinstance(reason, Reason):
             message, remedy = message or reason.meaning, remedy or reason.remedy
         reason = str(reason)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
 
 
 def promise(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -33,7 +32,7 @@ def promise(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], obj
         'unibase.privacy.keys'
     """
 
-    def load(name: str) -> Any:
+    def load(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{names[name]}"), name)

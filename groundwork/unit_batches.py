@@ -85,7 +85,7 @@ def _keep(value: object) -> object:
     return value
 
 
-def _run_batch(call: Call, shared: Any, batch: list[Unit]) -> list[Outcome]:
+def _run_batch(call: Call, shared: object, batch: list[Unit]) -> list[Outcome]:
     # Warnings of libraries may quote values of a patient, so none leaves a worker.
     with warnings.catch_warnings(), closed_by_default():
         warnings.simplefilter("ignore")

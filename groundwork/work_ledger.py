@@ -168,7 +168,7 @@ class WorkLedger:
                 found.update("\x1f".join(row).encode() + b"\x1e")
         return found.hexdigest()
 
-    def remember(self, name: str, value: Any) -> None:
+    def remember(self, name: str, value: object) -> None:
         """Keep a JSON `value` under a `name`; an earlier value is replaced."""
         row = (name, json.dumps(value))
         with whole(self._path), self._connection:

@@ -190,15 +190,15 @@ def _pictured(done: Sequence[Path], folder: Path, verdicts: Sequence[Verdict]) -
     gather_looks(files, folder / "looks.parquet", folder / "contact-sheet.html", ".", verdicts)
 
 
-def _measure(_: object, task: FeatureTask) -> dict[str, Any]:
+def _measure(_: object, task: FeatureTask) -> dict[str, object]:
     return extract_series(task)
 
 
-def _perturb(_: object, task: RobustnessTask) -> dict[str, Any]:
+def _perturb(_: object, task: RobustnessTask) -> dict[str, object]:
     return extract_perturbed(task)
 
 
-def _measured(units: list[Unit], ledger: WorkLedger, run: PlainRun, settings: Any) -> list[Outcome]:
+def _measured(units: list[Unit], ledger: WorkLedger, run: PlainRun, settings: object) -> list[Outcome]:
     told = run.progress
     return run_units(
         Job("features", _measure, settings=settings, leaves=lambda result: [Output(Path(result["path"]))]),

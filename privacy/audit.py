@@ -82,7 +82,7 @@ class AuditLog:
         """
         return self.path.with_name(f"{self.path.name}.head")
 
-    def _refuse_cut(self, entries: list[dict[str, Any]]) -> None:
+    def _refuse_cut(self, entries: list[dict[str, object]]) -> None:
         """Refuse a log that ends before the entry that its head names.
 
         Raises:

@@ -185,7 +185,7 @@ def _tumour(record: _Record) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _progression(record: _Record, day: date) -> dict[str, Any]:
+def _progression(record: _Record, day: date) -> dict[str, object]:
     return {
         "resourceType": "Observation", "id": record.new("Observation", "97509-4"), "status": "final",
         "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-disease-status"]},
@@ -222,7 +222,7 @@ def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
     }  # fmt: skip
 
 
-def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> dict[str, Any]:
+def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> dict[str, object]:
     """Return a laboratory Observation dated as the result says, however wrong that is.
 
     Args:
@@ -236,7 +236,7 @@ def lab_resource(seed: int, person: Person, registration: Registration, result: 
     return _observation(identifier, {"reference": f"Patient/{patient}"}, "laboratory", result)
 
 
-def _patient(identifier: str, person: Person, registration: Registration) -> dict[str, Any]:
+def _patient(identifier: str, person: Person, registration: Registration) -> dict[str, object]:
     identity = registration.identity
     host = f"https://hopital-{registration.centre.lower()}.example"
     identifiers: list[dict[str, Any]] = [{
@@ -296,7 +296,7 @@ def _treatments(record: _Record) -> Iterator[Row]:
             }  # fmt: skip
 
 
-def _observation(identifier: str, subject: dict[str, str], category: str, result: Result) -> dict[str, Any]:
+def _observation(identifier: str, subject: dict[str, str], category: str, result: Result) -> dict[str, object]:
     loinc = result.loinc
     return {
         "resourceType": "Observation", "id": identifier, "status": "final",
@@ -307,7 +307,7 @@ def _observation(identifier: str, subject: dict[str, str], category: str, result
     }  # fmt: skip
 
 
-def _concept(system: str, code: str, display: str = "") -> dict[str, Any]:
+def _concept(system: str, code: str, display: str = "") -> dict[str, object]:
     coding = {"system": system, "code": code}
     if display:
         coding["display"] = display

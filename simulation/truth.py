@@ -267,7 +267,7 @@ def _distinctive(kind: str, value: str) -> bool:
     return len(value) >= (6 if kind.startswith("name") else 7)
 
 
-def _leaves(values: Any, key: str = "") -> list[tuple[str, str]]:
+def _leaves(values: object, key: str = "") -> list[tuple[str, str]]:
     if isinstance(values, dict):
         return [leaf for k, value in values.items() for leaf in _leaves(value, k)]
     if isinstance(values, list):

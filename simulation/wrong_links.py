@@ -55,7 +55,7 @@ def exchange_patients(
 
 
 def exchange_series(
-    out: Path, images: Sequence[dict[str, Any]], share: float, generator: np.random.Generator
+    out: Path, images: Sequence[dict[str, object]], share: float, generator: np.random.Generator
 ) -> list[WrongSeries]:
     """Exchange the patient numbers of a share of one centre's image series and of their masks, in their files.
 

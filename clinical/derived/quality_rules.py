@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -112,7 +112,7 @@ def _with_entry(own: dict[str, Threshold | None], base: dict[str, Threshold | No
     return found
 
 
-def _parsed(content: Any, place: str) -> _File:
+def _parsed(content: object, place: str) -> _File:
     try:
         return _File.model_validate(content)
     except ValidationError as error:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -134,7 +134,7 @@ def parse_line(line: bytes) -> list[Resource] | None:
         return None
 
 
-def _resources(loaded: Any) -> list[Resource] | None:
+def _resources(loaded: object) -> list[Resource] | None:
     """Return a resource, or those of a Bundle; None for what is neither."""
     if not isinstance(loaded, dict) or not isinstance(loaded.get("resourceType"), str):
         return None
@@ -166,7 +166,7 @@ def _deletions(bundle: Resource) -> list[Resource]:
     return out
 
 
-def _renamed(content: Any, names: dict[str, str]) -> Any:
+def _renamed(content: object, names: dict[str, str]) -> object:
     """Return a resource whose references by the address of an entry are by the id of its resource."""
     if not names:
         return content

@@ -52,7 +52,7 @@ class Context:
         self.tally[key] = (first, count + 1)
 
 
-def slug(text: Any) -> str:
+def slug(text: object) -> str:
     """Return a text as a word that can stand in a code.
 
     >>> slug("Dose (mg/j)")
@@ -61,7 +61,7 @@ def slug(text: Any) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in str(text).strip())[:64]
 
 
-def check_text(value: Any) -> None:
+def check_text(value: object) -> None:
     """Raise where a field's `value` is no text that a table can hold; half of a surrogate pair is none.
 
     Raises:
@@ -71,7 +71,7 @@ def check_text(value: Any) -> None:
         raise TypeError("not a text")
 
 
-def text_or_none(value: Any) -> str | None:
+def text_or_none(value: object) -> str | None:
     """Return a `value` that is a text, None for anything else.
 
     >>> text_or_none("T2"), text_or_none(2)
@@ -150,7 +150,7 @@ def code_of(concept: Resource | None) -> str | None:
     return next(iter(codings(concept)), None)
 
 
-def words_of(concept: Any) -> set[str]:
+def words_of(concept: object) -> set[str]:
     """Return the bare codes of a CodeableConcept, `concept`; of one without codes its text.
 
     >>> words_of({"coding": [{"code": "final"}]}), words_of({"text": "Refuted"})

@@ -177,7 +177,7 @@ def drugs_of(medication: Resource, context: Context | None = None) -> list[str]:
     return codings(medication.get("code"), context) or list(dict.fromkeys(molecules))
 
 
-def condition_date(resource: Resource) -> Any:
+def condition_date(resource: Resource) -> object:
     """Return the date that a Condition, `resource`, itself says.
 
     >>> condition_date({"resourceType": "Condition", "onsetDateTime": "2024-03-01"})
@@ -186,7 +186,7 @@ def condition_date(resource: Resource) -> Any:
     return resource["resourceType"] == "Condition" and (when(resource, "onset")[0] or resource.get("recordedDate"))
 
 
-def drug_date(resource: Resource) -> Any:
+def drug_date(resource: Resource) -> object:
     """Return the date that a resource about a drug itself says."""
     return resource["resourceType"] != "Condition" and (when(resource, "effective")[0] or _given(resource))
 

@@ -146,7 +146,7 @@ def _write_sheets(path: Path, stem: Path) -> dict[str, Path]:
     return out
 
 
-def _sheet(rows: list[list[Any]]) -> pl.DataFrame:
+def _sheet(rows: list[list[object]]) -> pl.DataFrame:
     """Return a sheet as texts; its first row that holds anything is the header."""
     start = next((number for number, row in enumerate(rows) if any(cell not in (None, "") for cell in row)), None)
     if start is None:
@@ -162,7 +162,7 @@ def _sheet(rows: list[list[Any]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
-def _below_titles(rows: Sequence[Sequence[Any]], start: int) -> int:
+def _below_titles(rows: Sequence[Sequence[object]], start: int) -> int:
     """Return the row of the header: the first one, or that below titles of one cell each, when it is full."""
     for number, row in enumerate(rows[start:], start=start):
         filled = [cell for cell in row if cell not in (None, "")]
@@ -171,7 +171,7 @@ def _below_titles(rows: Sequence[Sequence[Any]], start: int) -> int:
     return start
 
 
-def _text(cell: Any) -> str | None:
+def _text(cell: object) -> str | None:
     if cell is None or cell == "":
         return None
     if isinstance(cell, bool):
@@ -221,7 +221,7 @@ def _chunks(path: Path) -> Iterator[pl.DataFrame]:
         offset += height
 
 
-def _known(cell: Any) -> Any:
+def _known(cell: object) -> object:
     """Return a cell of a column, None for the number that stands for none; NumPy's scalars as Python's."""
     plain = cell.item() if hasattr(cell, "item") else cell
     return None if isinstance(plain, float) and plain != plain else plain

@@ -124,7 +124,7 @@ def _written(out: Path, passed: _Passed, shards: Sequence[_Shard], target: Targe
     return BuildReport(account, events, len(passed.subjects), refused.height, len(shards))
 
 
-def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
+def _run_part(way: _Way, part: tuple[int, object]) -> _Passed:
     passed = _Passed()
     for block, table in enumerate(way.read(part[1])):
         _pass(table, way, f"{part[0]:06d}-{block:06d}", passed)

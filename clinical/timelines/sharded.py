@@ -262,7 +262,7 @@ def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable
             offset, number = offset + rows, number + 1
 
 
-def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> list[Any]:
+def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: object, items: Sequence[object]) -> list[Any]:
     return list(each(client, function, shared, items))
 
 

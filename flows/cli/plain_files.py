@@ -50,7 +50,7 @@ class _Door:
     decisions: Mapping[str, Decision]
 
 
-def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
+def _deidentify(door: _Door, source: Path) -> dict[str, object]:
     return deidentify_to(
         DeidentifyTask(source, door.destination, CENTRE, door.options, door.key, door.lookup, decisions=door.decisions)
     )

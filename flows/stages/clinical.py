@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -20,7 +19,7 @@ from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 
 
-def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
+def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, object]:
     """Write the source of `work` (task, folder) as a MEDS dataset, problems and account beside it, on all workers together.
 
     `_`, what units share, is nothing.

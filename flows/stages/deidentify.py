@@ -54,7 +54,7 @@ class _Door:
         }
 
 
-def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
+def _deidentify(door: _Door, source: Path) -> dict[str, object]:
     task = DeidentifyTask(
         source, door.destination, door.centre, door.options, door.key, door.lookup, door.index, decisions=door.decisions
     )
@@ -154,7 +154,7 @@ def _decisions(run: Run) -> Mapping[str, Decision]:
     return decisions
 
 
-def _say_once(run: Run, actor: str, action: str, details: dict[str, Any]) -> None:
+def _say_once(run: Run, actor: str, action: str, details: dict[str, object]) -> None:
     """Write into the audit log what the study allows, unless it stands there in the same words."""
     log = AuditLog(run.study.work.audit_log)
     if not any(entry["action"] == action and entry["details"] == details for entry in log.entries()):

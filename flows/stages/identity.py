@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -101,7 +100,7 @@ def _in_words(outcome: Outcome) -> str:
 type _CompareWork = tuple[str, list[Path], dict[str, int], Path]
 
 
-def _compare_samples(_: None, work: _CompareWork) -> dict[str, Any]:
+def _compare_samples(_: None, work: _CompareWork) -> dict[str, object]:
     """Compare the samples of one assay pair by pair; write the findings."""
     from unibase.omics.samples.duplicates import find_duplicates
 
@@ -133,7 +132,7 @@ class GenotypeTask:
     lookup: SubjectLookup
 
 
-def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
+def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, object]:
     """Read somalier's tables of a centre and leave, under pseudonyms, what does not fit and which sex they tell.
 
     Returns:

@@ -131,7 +131,7 @@ def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str,
     files = files_below(folder)
     found = {row["SeriesInstanceUID"]: shared.pet.given(row) for row in series.to_dicts()}
 
-    def reading_of(row: Mapping[str, Any]) -> Reading:
+    def reading_of(row: Mapping[str, object]) -> Reading:
         one = found[row["SeriesInstanceUID"]]
         return shared.reading if one is None else replace(shared.reading, pet=one.facts)
 
@@ -155,7 +155,7 @@ def _given(told: Mapping[str, Any]) -> Given:
     return Given(told["series_uid"], told["study_uid"], tuple(told["rows"]), PetFacts(**{**facts, "start": start}))
 
 
-def _as_json(frame: pl.DataFrame, time: str) -> list[dict[str, Any]]:
+def _as_json(frame: pl.DataFrame, time: str) -> list[dict[str, object]]:
     return [{**row, time: row[time] and row[time].isoformat()} for row in frame.to_dicts()]
 
 

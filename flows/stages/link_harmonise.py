@@ -81,7 +81,7 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
     return analysis, trace
 
 
-def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+def read_records(folder: Path) -> dict[str, dict[str, object]]:
     """Return by group what `harmonise` left in its folder (`places.HARMONISATION`): `record` and `parameters`."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 

@@ -109,7 +109,7 @@ def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: s
     return None
 
 
-def _check_model(model: FrozenModel, record: dict[str, Any]) -> None:
+def _check_model(model: FrozenModel, record: dict[str, object]) -> None:
     """Refuse to go on with a model that cannot be read: a release without the assay is not what anybody asked for.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -84,7 +83,7 @@ def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:
 type _TransformWork = tuple[Path, frozenset[str], Path, Path]
 
 
-def _transform_matrix(_: None, work: _TransformWork) -> dict[str, Any]:
+def _transform_matrix(_: None, work: _TransformWork) -> dict[str, object]:
     """Transform the samples of one staged matrix with the frozen model."""
     from unibase.omics.models import frozen
 

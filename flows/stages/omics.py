@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import polars as pl
 
@@ -72,12 +72,12 @@ class AssayTask:
     lookup: SubjectLookup
 
 
-def _read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, Any]:
+def _read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, object]:
     """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
     return {"samples": sample_names(*source)}
 
 
-def _stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
+def _stage_matrix(_: None, task: AssayTask) -> dict[str, object]:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:

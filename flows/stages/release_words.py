@@ -163,7 +163,7 @@ def _derivation(row: dict[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _ibsi(row: dict[str, Any]) -> str:
+def _ibsi(row: dict[str, object]) -> str:
     return f"IBSI {row['ibsi_code']}" if row["ibsi_code"] else ""
 
 

@@ -159,7 +159,7 @@ def _treated(task: DeidentifyTask, source: Source) -> Source | None:
     return Source(task.source, blanked(content, boxes), "blanked") if boxes else None
 
 
-def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, Any]:
+def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, object]:
     policy = policy_of(task.options)
     try:
         header, job, facts = _clean(task, policy, source, source.fast_header(policy))
@@ -246,7 +246,7 @@ def source_elements(path: Path | str) -> list[Element]:
         raise malformed(f"The file could not be understood ({type(error).__name__}).") from None
 
 
-def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, Any]:
+def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, object]:
     """Return the report of a batch: how many files, actions by attribute, and quarantined files by reason.
 
     `conflicting` counts copies that two source files with one SOP Instance UID and different content were written to;

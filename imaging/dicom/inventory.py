@@ -110,7 +110,7 @@ def volumes_frame(
     return VOLUMES.conform(pl.DataFrame(rows, schema=VOLUMES.schema()) if rows else VOLUMES.empty())
 
 
-def images_frame(volumes: pl.DataFrame, measured: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+def images_frame(volumes: pl.DataFrame, measured: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     """Return the IMAGES frame: the volumes that can be used, with what the pixels of the measured ones tell.
 
     Args:

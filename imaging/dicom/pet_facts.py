@@ -95,7 +95,7 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
     return [Completed(header, person | _with_tracer(header, tracer)) for header in slices], tuple(sorted(notes))
 
 
-def _with_tracer(header: Header, values: Mapping[str, Any]) -> dict[str, Any]:
+def _with_tracer(header: Header, values: Mapping[str, object]) -> dict[str, object]:
     items: Sequence[Header | None] = header.get(_TRACER) or [None]
     return {_TRACER: [Completed(item, values) for item in items]} if values else {}
 

@@ -44,7 +44,7 @@ class FrameHeader:
     It answers as a pydicom dataset does: `get`, `in` and `private_block`.
     """
 
-    def __init__(self, dataset: Any, own: dict[str, Any], shared: dict[str, Any]) -> None:
+    def __init__(self, dataset: Any, own: dict[str, object], shared: dict[str, object]) -> None:
         self.dataset, self.own, self.shared = dataset, own, shared
 
     def get(self, keyword: str, default: Any = None) -> Any:
@@ -204,7 +204,7 @@ def _frames(dataset: Any, path: Path) -> Iterator[Plane]:
         yield Plane(FrameHeader(dataset, _flat(groups), shared), path, number)
 
 
-def _flat(item: Any, depth: int = 0) -> dict[str, Any]:
+def _flat(item: Any, depth: int = 0) -> dict[str, object]:
     """Return the values of an item and of the first items of its sequences by keyword; the outer ones win."""
     found: dict[str, Any] = {}
     for element in item if item is not None else ():

@@ -27,7 +27,7 @@ _CREATORS = range(0x10, 0x20)
 _COMPLEX = {0: "M", 1: "P", 2: "R", 3: "I"}
 
 
-def private_value(header: Header, group: int, creator: str, element: int) -> Any:
+def private_value(header: Header, group: int, creator: str, element: int) -> object:
     """Return a private value below its creator, or None.
 
     Args:
@@ -122,7 +122,7 @@ def complex_part(header: Header) -> str:
     return _COMPLEX.get(int(numbers[0]), "") if numbers else ""
 
 
-def _in_sequence(header: Header, *keywords: str) -> Any:
+def _in_sequence(header: Header, *keywords: str) -> object:
     """Return a value below `MRDiffusionSequence`, as classic files carry it."""
     item = header
     for keyword in ("MRDiffusionSequence", *keywords[:-1]):

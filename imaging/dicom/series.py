@@ -155,7 +155,7 @@ def _first(headers: Sequence[Header]) -> Header:
     return min(headers, key=lambda header: str(header.get("SOPInstanceUID", "")))
 
 
-def _said_of_series(headers: Sequence[Header]) -> dict[str, Any]:
+def _said_of_series(headers: Sequence[Header]) -> dict[str, object]:
     """Return what the instances of one series say of it: the columns of SERIES that stand in the header."""
     first = _first(headers)
     moments = [moment for header in headers if (moment := series_moment(header)) is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -66,7 +65,7 @@ def common_axes(orientations: Array) -> tuple[Array, Array, Array]:
     return axes(np.concatenate([row, column / np.linalg.norm(column)]))
 
 
-def rounding(values: Sequence[Any]) -> float:
+def rounding(values: Sequence[object]) -> float:
     """Return the step to which some numbers of a header are rounded in mm: 0.1 for one decimal; 0 when they are whole.
 
     Whole numbers are no evidence of rounding: distances of whole millimetres are common.

@@ -180,7 +180,7 @@ def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: Map
     """One separable kernel (its factors in the order of `axes`), in all its right-angle turns when asked for."""
     turns = _rotations(axes) if p["rotation_invariance"] else [(tuple(range(len(axes))), (False,) * len(axes))]
 
-    def responses() -> Any:
+    def responses() -> object:
         seen: dict[tuple[bytes, ...], int] = {}
         for order, flips in turns:
             parts = [kernels[k][::-1] if flip else kernels[k] for k, flip in zip(order, flips, strict=True)]
@@ -232,7 +232,7 @@ def _gabor(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     else:
         thetas = [p["theta"]]
 
-    def responses() -> Any:
+    def responses() -> object:
         for plane in planes:
             sigma, wavelength = (p[key] / spacing[plane[1]] for key in ("sigma", "wavelength"))
             # Beyond six sigma the envelope is below 2e-8.
@@ -279,7 +279,7 @@ def _wavelet(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     array = source.with_margin(margin)
     turns = _rotations(source.axes) if p["rotation_invariance"] else [(tuple(range(len(band))), (False,) * len(band))]
 
-    def responses() -> Any:
+    def responses() -> object:
         for order, flips in turns:
             result = array
             for stage in stages:

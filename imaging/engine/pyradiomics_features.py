@@ -95,7 +95,7 @@ def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
     return np.array([edges[0] - 0.5, edges[0] + 0.5]) if len(edges) == 1 else edges
 
 
-def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
+def grey_levels(values: Array, settings: Mapping[str, object]) -> tuple[Array, Array]:
     """Levels from 1 (uint16) of `values` (voxels,), and how often each level occurs (int64, from level 0), by `settings`."""
     edges = _bin_edges(values, settings)
     levels, counts = value_sums.digitise(values.astype(np.float64), edges.astype(np.float64))

@@ -15,7 +15,7 @@ from unibase.imaging.engine.pyradiomics_scene import Scene, grown, sitk_image
 Array = np.ndarray
 
 
-def image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+def image_types(name: str, scene: Scene, settings: Mapping[str, object]) -> Iterator[tuple[str, Array]]:
     """Filtered images of the type `name` cropped to the box of the region, one after the other, with their names.
 
     `scene` is the image around the region, `settings` those in force for the type.

@@ -237,7 +237,7 @@ class _Grey:
 ByImageType = ByImageType
 
 
-def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, object], wanted: Sequence[str]) -> ByImageType:
     """Classes whose matrices are counted by direction."""
     found: ByImageType = {}
     if not {"glcm", "glrlm"} & set(wanted):

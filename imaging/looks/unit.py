@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -63,7 +62,7 @@ def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, M
     return rows
 
 
-def write_looks(task: FeatureTask, rows: Sequence[dict[str, Any]]) -> str:
+def write_looks(task: FeatureTask, rows: Sequence[dict[str, object]]) -> str:
     """Write the marks of all regions of the series of a `task`, `rows` of LOOKS; return their file."""
     folder, stem = task.destination.parent / FOLDER, task.destination.stem
     schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why", "verdict")}

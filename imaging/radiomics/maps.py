@@ -86,7 +86,7 @@ def write_maps(source: Source, folder: Path, run: MapRun) -> tuple[pl.DataFrame,
     return MAPS.write(pl.DataFrame(rows, schema=MAPS.schema()), folder / "maps.parquet"), refused
 
 
-def _tried(region: Region, volume: Volume, folder: Path, run: MapRun, refused: list[Refused]) -> list[dict[str, Any]]:
+def _tried(region: Region, volume: Volume, folder: Path, run: MapRun, refused: list[Refused]) -> list[dict[str, object]]:
     """Return the rows of a region; why it has none is added to what is refused."""
     try:
         return list(_of_region(region, volume, folder, run))
@@ -95,7 +95,7 @@ def _tried(region: Region, volume: Volume, folder: Path, run: MapRun, refused: l
         return []
 
 
-def _of_region(region: Region, volume: Volume, folder: Path, run: MapRun) -> Iterator[dict[str, Any]]:
+def _of_region(region: Region, volume: Volume, folder: Path, run: MapRun) -> Iterator[dict[str, object]]:
     drawn = region.read(volume)
     settings = for_a_plane(run.settings) if volume.dimensions == 2 else run.settings
     same = {

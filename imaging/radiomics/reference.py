@@ -90,7 +90,7 @@ def _extractor() -> Any:
     from unibase.imaging.engine.levels import check_levels
 
     class Careful(RadiomicsFeatureExtractor):  # type: ignore[misc]  # the library has no types
-        def computeFeatures(self, image: Any, mask: Any, imageTypeName: str, **settings: Any) -> Any:
+        def computeFeatures(self, image: Any, mask: Any, imageTypeName: str, **settings: Any) -> object:
             wanted = set(self.enabledFeatures) - {"shape", "shape2D"}
             if wanted:
                 inside = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) == 1]

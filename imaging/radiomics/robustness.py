@@ -68,7 +68,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     }
 
 
-def _perturbed_volume(unit: RobustnessTask, selection: Selection, told: list[dict[str, object]]) -> list[dict[str, Any]]:
+def _perturbed_volume(unit: RobustnessTask, selection: Selection, told: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the rows of the perturbed copies of the regions of one volume, and add to `told` how each ended."""
     task = unit.task
     margin = MARGIN + max((outer for _, outer in task.choices.shells), default=0.0)

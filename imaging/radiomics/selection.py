@@ -191,7 +191,7 @@ def select_on(volume: Volume, task: FeatureTask) -> Selection:
     return Selection(volume, regions, refused, matches.missing, unused)
 
 
-def listed(regions: list[dict[str, Any]], missing_targets: list[str], unused_rois: list[str]) -> dict[str, Any]:
+def listed(regions: list[dict[str, object]], missing_targets: list[str], unused_rois: list[str]) -> dict[str, Any]:
     """Return what is told of the regions of a series, whether it could be used or not: every match and every miss.
 
     Args:
@@ -215,7 +215,7 @@ def problem_of(refused: dict[str, Any], found: dict[str, Any] | None = None) -> 
     return Unusable(refused["reason"], refused["message"], refused["remedy"], found)
 
 
-def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[str, Any]]]:
+def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[str, object]]]:
     """Return the regions of all mask files of a unit, and the files that cannot be opened; a copy of a file counts once."""
     flat: list[_Found] = []
     refused: list[dict[str, Any]] = []
@@ -233,7 +233,7 @@ def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[
     return flat, refused
 
 
-def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[list[_Found]], list[dict[str, Any]]]:
+def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[list[_Found]], list[dict[str, object]]]:
     """Return which regions of a target make one each, and those that are refused or set aside."""
     told: list[dict[str, Any]] = []
     if task.choices.structure_sets == "newest-approved":
@@ -250,7 +250,7 @@ def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[l
     return [[one] for one in found], told
 
 
-def _newest_approved(target: str, found: list[_Found]) -> tuple[list[_Found], list[dict[str, Any]]]:
+def _newest_approved(target: str, found: list[_Found]) -> tuple[list[_Found], list[dict[str, object]]]:
     """Return the regions of the structure set that was approved last, and all others as set aside."""
     approved = [one for one in found if one.roi.about.approved and one.roi.about.time is not None]
     newest = max((one.roi.about.time for one in approved if one.roi.about.time is not None), default=None)

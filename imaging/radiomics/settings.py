@@ -90,7 +90,7 @@ class FeatureSettings:
         """SHA-256 of the effective settings; the layout of the file, its comments and key order do not count."""
         return digest_of(self.as_dict())
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the effective settings as a JSON value in the form of a PyRadiomics parameter file."""
         value: dict[str, Any] = {
             "imageType": {name: dict(own) for name, own in self.image_types.items()},
@@ -151,7 +151,7 @@ def read_settings(path: Path | str) -> FeatureSettings:
         raise UserError(f"{path}: {error}") from None
 
 
-def make_settings(content: Any) -> FeatureSettings:
+def make_settings(content: object) -> FeatureSettings:
     """Check and complete the content of a parameter file.
 
     Args:
@@ -194,7 +194,9 @@ def make_settings(content: Any) -> FeatureSettings:
     )
 
 
-def _without_effect(additional_info: bool | None, given: Mapping[str, Any], image_types: Mapping[str, object]) -> tuple[str, ...]:
+def _without_effect(
+    additional_info: bool | None, given: Mapping[str, object], image_types: Mapping[str, object]
+) -> tuple[str, ...]:
     """Return what a parameter file asks for that has no effect here, a sentence each."""
     told = []
     if additional_info:
@@ -239,7 +241,7 @@ def _check_ibsi(content: dict[str, object]) -> dict[str, Any]:
     return content
 
 
-def _check_features(name: str, features: Any) -> list[str] | None:
+def _check_features(name: str, features: object) -> list[str] | None:
     if name not in FEATURE_CLASSES:
         raise UserError(f"featureClass.{name} is unknown. Allowed: {', '.join(FEATURE_CLASSES)}.")
     if not features:
@@ -255,7 +257,7 @@ def _check_features(name: str, features: Any) -> list[str] | None:
     return list(features)
 
 
-def _mapping(place: str, value: Any) -> dict[str, Any]:
+def _mapping(place: str, value: object) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -263,13 +265,13 @@ def _mapping(place: str, value: Any) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()}
 
 
-def _only(content: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
+def _only(content: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Allowed: {', '.join(known)}.")
 
 
-def _check_setting(place: str, content: dict[str, Any], checks: Mapping[str, _Check] | None = None) -> dict[str, Any]:
+def _check_setting(place: str, content: dict[str, object], checks: Mapping[str, _Check] | None = None) -> dict[str, Any]:
     checks = _CHECKS if checks is None else checks
     for key, value in content.items():
         if key not in checks:
@@ -284,11 +286,11 @@ def _check_setting(place: str, content: dict[str, Any], checks: Mapping[str, _Ch
     return content
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 _IDENTITY = frozenset(column.name for column in FEATURES.columns)
 
 
-def change_rows(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[tuple[str, str, Unusable]]]:
+def change_rows(rows: Sequence[Row]) -> tuple[list[dict[str, object]], list[tuple[str, str, Unusable]]]:
     """Return the rows that tell how the features of each region change from the first volume of its series.
 
     Args:

@@ -189,7 +189,7 @@ def _group(hd: Any, seg: Dataset, segment: Dataset, one: Measured) -> Any:
     )
 
 
-def _measurements(hd: Any, one: Measured) -> Iterator[Any]:
+def _measurements(hd: Any, one: Measured) -> Iterator[object]:
     told = feature_dictionary(one.values)
     for row in told.iter_rows(named=True):
         value = float(one.values[row["column"]])

@@ -225,7 +225,7 @@ def _cut(grid: Grid, box: Box) -> Grid:
     return Grid((size[0], size[1], size[2]), grid.spacing, place, grid.direction)
 
 
-def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
+def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, object]:
     """Write a store and return its row of the VOXELS table."""
     write_store(stored, folder)
     row, grid = task.row, stored.grid

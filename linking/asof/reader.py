@@ -293,7 +293,7 @@ def _empty_columns(metadata: Any) -> set[str]:
     return empty - {"subject_id", "code"}
 
 
-def _complete(batch: Any, wanted: tuple[str, ...]) -> Any:
+def _complete(batch: Any, wanted: tuple[str, ...]) -> object:
     import pyarrow as pa
 
     have = set(batch.schema.names)
@@ -302,7 +302,7 @@ def _complete(batch: Any, wanted: tuple[str, ...]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _nulls(name: str, rows: int) -> Any:
+def _nulls(name: str, rows: int) -> object:
     """Return a column of EVENTS that is missing in every row; one serves all batches of a size."""
     import pyarrow as pa
 

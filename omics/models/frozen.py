@@ -116,7 +116,7 @@ class FrozenAssay:
         known = set(self.samples)
         return np.array([str(name) in known for name in names], dtype=bool)
 
-    def save(self, folder: Path | str, further: Mapping[str, Any]) -> None:
+    def save(self, folder: Path | str, further: Mapping[str, object]) -> None:
         """Write all of it to `folder` in one step, with `further` JSON values beside the digests in `frozen.json`."""
         with atomic_folder(folder) as temporary:
             self.scale.save(temporary / "scale")
@@ -204,5 +204,5 @@ def fitted_samples(folder: Path | str) -> tuple[str, ...]:
     return tuple((Path(folder) / _LINES).read_text(encoding="utf-8").splitlines())
 
 
-def _columns(genes: pd.DataFrame) -> dict[str, list[Any]]:
+def _columns(genes: pd.DataFrame) -> dict[str, list[object]]:
     return {str(name): genes[name].tolist() for name in genes.columns}

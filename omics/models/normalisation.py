@@ -240,7 +240,7 @@ class NormalisationModel:
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {name: value for name in _ARRAYS if (value := getattr(self, name)) is not None}
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> dict[str, object]:
         return {
             "format": FORMAT,
             "method": self.method,

@@ -310,7 +310,7 @@ def stack(matrices: list[AnnData]) -> AnnData:
     )
 
 
-def frame_of(table: Any) -> pd.DataFrame:
+def frame_of(table: object) -> pd.DataFrame:
     """Copy `obs` or `var` of an AnnData in memory, `table`.
 
     Raises:

@@ -64,7 +64,7 @@ class Cohort:
         write_json(self.folder / "index.json", self._index)
         return self.folder / name
 
-    def to_dask(self) -> Any:
+    def to_dask(self) -> object:
         """Return X of all parts as one Dask array, rows in the order of the parts."""
         import dask.array as da
 

@@ -265,7 +265,7 @@ def _read_about(folder: Path, kind: str) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read. Ask for {folder} again.") from None
 
 
-def _checked(path: Path, about: Any, kind: str) -> dict[str, Any]:
+def _checked(path: Path, about: object, kind: str) -> dict[str, Any]:
     """Return what a file says of itself; raise UserError where it is of another kind, version or encoding."""
     if not isinstance(about, dict) or about.get("format") != f"unibase {kind}" or not _is_told(about, kind):
         raise UserError(f"{path} holds no {kind}. Make them: {_MADE_BY[kind]}")
@@ -278,7 +278,7 @@ def _checked(path: Path, about: Any, kind: str) -> dict[str, Any]:
     return about
 
 
-def _is_told(about: dict[str, Any], kind: str) -> bool:
+def _is_told(about: dict[str, object], kind: str) -> bool:
     """Return whether a file names its centre or centres and its linkage key, as texts."""
     if not _NAMED[kind] <= set(about):
         return False
@@ -286,7 +286,7 @@ def _is_told(about: dict[str, Any], kind: str) -> bool:
     return isinstance(centres, list) and all(isinstance(text, str) for text in (about["linkage_key"], *centres))
 
 
-def _of_one_key(abouts: Sequence[tuple[Path, dict[str, Any]]]) -> None:
+def _of_one_key(abouts: Sequence[tuple[Path, dict[str, object]]]) -> None:
     keys = {about["linkage_key"] for _, about in abouts}
     if len(keys) > 1:
         said = ", ".join(f"{path} {about['linkage_key']}" for path, about in abouts)

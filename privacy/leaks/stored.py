@@ -156,7 +156,7 @@ def scan_hdf5(searcher: Searcher, name: str, path: Path, inside: str = "") -> No
     with contextlib.suppress(OSError), h5py.File(path, "r") as file:
         attributes(file, f"{inside}hdf5 /")
 
-        def visit(where: str, thing: Any) -> None:
+        def visit(where: str, thing: object) -> None:
             place = f"{inside}hdf5 /{where}"
             searcher.texts(name, f"{place} (name)", [where.rpartition("/")[2]])
             attributes(thing, place)

@@ -242,7 +242,7 @@ def _lost_decisions(edges: Iterable[Edge], others: set[RecordKey]) -> list[Edge]
     return [Edge(0.0, edge.left, edge.right, OTHER_ROWS, edge.score) for edge in lost]
 
 
-def _counts(judged: _Judged, changes: list[Change]) -> dict[str, Any]:
+def _counts(judged: _Judged, changes: list[Change]) -> dict[str, object]:
     return {
         "records": len(judged.assignment),
         "persons": len(set(judged.assignment.values())),

@@ -90,7 +90,7 @@ def _stores(release: Release) -> list[dict[str, object]]:
     ]
 
 
-def _field(table: str, row: dict[str, Any]) -> dict[str, Any]:
+def _field(table: str, row: dict[str, Any]) -> dict[str, object]:
     name = f"{table}/{row['column']}"
     field = {
         "@type": "cr:Field",

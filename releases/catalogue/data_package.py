@@ -10,7 +10,7 @@ from unibase.releases.catalogue.description import Description
 PACKAGE_TYPES = {"integer": "integer", "float": "number", "boolean": "boolean", "date": "date", "datetime": "datetime"}
 
 
-def data_package(release: Release, description: Description) -> dict[str, Any]:
+def data_package(release: Release, description: Description) -> dict[str, object]:
     """Return a Frictionless data package (v1, tabular) of the CSV tables of a `release`, with the words of its `description`."""
     keys = {"subjects": ["subject_id"], "analysis": ["subject_id"], "adtte": ["subject_id", "PARAMCD"]}
     resources = []

@@ -196,7 +196,7 @@ def _add_stability(rows: Iterable[Row], stability: Stability) -> None:
             row["icc_2_1"], row["icc_2_1_low"], _ = stability[row["column"]]
 
 
-def to_json(dictionary: pl.DataFrame) -> list[dict[str, Any]]:
+def to_json(dictionary: pl.DataFrame) -> list[dict[str, object]]:
     """Return the dictionary as JSON objects, reasons and completeness as objects."""
     rows = dictionary.to_dicts()
     for row in rows:

@@ -30,7 +30,7 @@ def _list_files(folder: Path | str) -> dict[str, dict[str, object]]:
     }
 
 
-def write(folder: Path | str, about: dict[str, Any]) -> dict[str, Any]:
+def write(folder: Path | str, about: dict[str, object]) -> dict[str, Any]:
     """List all files of `folder` and write `manifest.json` with `about` beside them; return the manifest.
 
     `manifest_sha256` is the digest of the manifest without it, so that damage to the manifest is found as well. Who

@@ -172,7 +172,7 @@ def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
     }
 
 
-def promised(policy: DisclosurePolicy) -> dict[str, Any]:
+def promised(policy: DisclosurePolicy) -> dict[str, object]:
     """Return what a release that was published keeps to, for its page and manifest; empty without quasi-identifiers.
 
     The size of the smallest class is a count of persons like any other, often of a few: it is told to whoever publishes,

@@ -8,7 +8,7 @@ from typing import Any
 from unibase.releases.disclosure.small_counts import is_small
 
 
-def masked(made: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+def masked(made: Mapping[str, Any], min_cell: int) -> dict[str, object]:
     """Return the record with its counts of persons down to multiples of `min_cell`; None for a count of a few.
 
     Who was harmonised and who was left out are together those who have the modality, a count that may be hidden elsewhere;

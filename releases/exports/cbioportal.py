@@ -125,7 +125,7 @@ def _columns(matrix: Any, width: int) -> Iterator[tuple[int, np.ndarray]]:
             yield start + place, block[:, place]
 
 
-def _symbols(var: Any, names: list[str]) -> list[str]:
+def _symbols(var: object, names: list[str]) -> list[str]:
     from anndata.io import read_elem
 
     frame: Any = read_elem(var)

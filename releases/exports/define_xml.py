@@ -61,7 +61,7 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
     return found
 
 
-def _frame(about: Mapping[str, Any]) -> tuple[ET.Element, ET.Element]:
+def _frame(about: Mapping[str, object]) -> tuple[ET.Element, ET.Element]:
     """Return the document's root, and the element that tables, columns, code lists and methods go into."""
     name = f"{about['study']}.{about['version']}"
     document = {"FileType": "Snapshot", "FileOID": name, "CreationDateTime": CREATED, "ODMVersion": "1.3.2"}
@@ -87,7 +87,7 @@ def _define(tag: str) -> str:
     return f"{{{DEFINE}}}{tag}"
 
 
-def _oid(kind: str, row: Mapping[str, Any]) -> str:
+def _oid(kind: str, row: Mapping[str, object]) -> str:
     return f"{kind}.{row['table']}.{row['column']}"
 
 

@@ -100,7 +100,7 @@ class ReleaseDataset:
     def __getitem__(self, place: int) -> dict[str, object]:
         return self.__getitems__([place])[0]
 
-    def __getitems__(self, places: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, places: Sequence[int]) -> list[dict[str, object]]:
         """Return several items, read together."""
         subjects = [int(self.subject_ids[place]) for place in places]
         items: list[dict[str, Any]] = [{"subject_id": subject} for subject in subjects]

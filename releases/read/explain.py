@@ -195,7 +195,7 @@ def _value(cells: Cells, row: Mapping[str, object], words: Mapping[str, object])
     return "missing" if value is None else f"{value} {unit}" if unit else str(value)
 
 
-def _row(cells: Cells, row: Mapping[str, Any], words: Mapping[str, Any]) -> str:
+def _row(cells: Cells, row: Mapping[str, object], words: Mapping[str, object]) -> str:
     """Say one row of a table with several rows a subject, and where this very row was read."""
     value = _value(cells, row, words)
     if cells.table == "features":

@@ -175,7 +175,7 @@ def read_layers(folder: Path | str, modality: str, variable: str, subject_id: in
     return {layer: None if value != value else value for layer, value in cells.items()}
 
 
-def _row_of(obs: Any, subject_id: int) -> int | None:
+def _row_of(obs: object, subject_id: int) -> int | None:
     names = _names(obs)
     return names.index(str(subject_id)) if str(subject_id) in names else None
 

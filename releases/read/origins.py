@@ -26,7 +26,7 @@ def _base_column(column: str) -> str:
     return column.removesuffix("_prefix").removesuffix("_text")
 
 
-def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, column: str, row: Mapping[str, Any]) -> list[str]:
+def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, column: str, row: Mapping[str, object]) -> list[str]:
     """Say which events a column of `subjects` was read from.
 
     Args:
@@ -50,7 +50,7 @@ def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, col
     return [_said(event) for event in (found if column in ALL_OF else found.tail(1)).iter_rows(named=True)]
 
 
-def _index(folder: Path, about: Mapping[str, Any], subject_id: int) -> date | None:
+def _index(folder: Path, about: Mapping[str, object], subject_id: int) -> date | None:
     found = index_days(folder, about).filter(pl.col("subject_id") == subject_id)[INDEX].to_list()
     return found[0] if found else None
 

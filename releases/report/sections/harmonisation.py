@@ -17,7 +17,7 @@ from unibase.releases.report.sections.radiomic_features import PREFERRED_FEATURE
 SHOWN_PER_GROUP = 2
 
 
-def _groups(data: ReportData) -> list[dict[str, Any]]:
+def _groups(data: ReportData) -> list[dict[str, object]]:
     """Return per group of values what was done, the centre's share of the variance, and some variables before and after."""
     found = []
     for place, (name, record) in enumerate(dict(data.about.get("harmonisation", {})).items()):
