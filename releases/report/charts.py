@@ -229,11 +229,10 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
             body.append(f'<rect class="dose" x="{x(start):.1f}" y="{y - 3:.1f}" width="{span:.1f}" height="6" rx="3"/>')
         body += [mark(kind, x(time), y - (9 if kind in ("imaging", "sample") else 0)) for kind, time in lane.marks]
     body.append(_text((left, bottom + 34), "mois depuis l'index", "months since index", kind="muted"))
-    picture = _svg("swimmer", height, ("Parcours de quelques sujets", "Timelines of a few subjects"), body, width)
-    return (
-        f'<svg viewBox="0 0 84 {height:.0f}" width="84" height="{height:.0f}" aria-hidden="true">{"".join(names)}</svg>',
-        picture,
-    )
+    title = ("Parcours de quelques sujets", "Timelines of a few subjects")
+    size = f'viewBox="0 0 84 {height:.0f}" width="84" height="{height:.0f}"'
+    beside = f'<svg {size} aria-hidden="true">{"".join(names)}</svg>'
+    return beside, _svg("swimmer", height, title, body, width)
 
 
 @dataclass(frozen=True)
