@@ -19,6 +19,7 @@ NEVER_NULL = {
     "features": {"region", "image_type", "engine", "mode", "settings_digest", "source_digest"},
     "voxels": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
     "segmented": {"subject_id", "SeriesInstanceUID", "volume", "segmenter", "path"},
+    "report_values": {"SOPInstanceUID", "item", "container", "value_type"},
     "mask_agreement": {"subject_id", "SeriesInstanceUID", "volume", "target", "roi_name", "label", "segmenter", "source_digest"},
     "sample_map": {"assay", "primary", "colname", "status", "reason"},
     "quarantine": {"stage", "unit", "reason", "message"},
