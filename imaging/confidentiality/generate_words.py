@@ -2,12 +2,13 @@
 
     python -m imaging.confidentiality.generate_words SOURCES
 
-SOURCES is a folder with the files of `_Sources`. Three lists of `data/words` are written:
+SOURCES is a folder with the files of `_Sources`. Four lists of `data/words` are written:
 
 * `standard.txt`: names of attributes and of UIDs (PS3.6), meanings of codes (PS3.16 with its SNOMED CT, LOINC, RadLex and
   UCUM terms that the standard may quote), from the dictionaries that pydicom packages;
 * `terms.txt`: words of the ICD-10-CM, of the French labels of the CIM-10 and of the CCAM, and names of substances;
-* `people.txt`: names that the INSEE counted often.
+* `people.txt`: names that the INSEE counted often;
+* `also_names.txt`: those of them that are words of the lists, which name a person after a title.
 
 A name passes into no list of words: an eponym is a name. Only words that a dictionary of terms writes small are told from one.
 """
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import cast
 
 from unibase.groundwork.files import write_text
-from unibase.imaging.confidentiality.texts.vocabulary import by_rule
+from unibase.imaging.confidentiality.texts.vocabulary import by_rule, vocabulary
 
 WORDS = Path(__file__).parent / "data" / "words"
 _BREEDS = frozenset(range(7480, 7490))
@@ -46,6 +47,9 @@ _HEADS = {
 """,
     "people": """# Family names of 500 births and more, given names of 300 and more, and rarer ones that would pass by their form, that are no word of
 # the other lists: each names a person.
+# Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0.
+""",
+    "also_names": """# Words of the other lists that are family names of 500 births and more, or given names of 300 and more: `dr masse`.
 # Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0.
 """,
 }
@@ -100,6 +104,8 @@ def main(folder: str) -> None:
     # A rare name counts where the rules of the vocabulary would take it for a word.
     people = common | {name for name in family.keys() | given.keys() if by_rule(name)}
     _write("people", {one for one in people if one.isalpha() and len(one) >= _SHORTEST} - named - by_hand - small - ordinary)
+    known = vocabulary()
+    _write("also_names", (known.words | known.whole | known.makers) & common)
 
 
 def _listed(name: str) -> set[str]:

@@ -248,9 +248,9 @@ NAMES = {
 }
 OTHERS = {
     "TAP Mr LEFLOCH manip": "TAP manip",
-    "TAP dr lefloch": "TAP dr",
+    "TAP dr lefloch": "TAP",
     "TAP Dr.Lefloch": "TAP",
-    "TAP DR LEFLOCH": "TAP DR",
+    "TAP DR LEFLOCH": "TAP",
     "vu par Mme Petit": "vu par",
     "vu avec Professeur Le Gall": "vu avec",
     "export jlefloch": "export",

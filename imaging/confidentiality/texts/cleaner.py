@@ -10,6 +10,7 @@ from unibase.imaging.confidentiality.texts.days import Span, dates_in
 from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
 from unibase.imaging.confidentiality.texts.known import WORD, Known
+from unibase.imaging.confidentiality.texts.titled import titled
 from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, strange_in_unspaced, vocabulary
 
 Kind = Literal[
@@ -55,7 +56,7 @@ class Cleaner:
         found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind not in ("text", "label"))]
         dates = [folded.span(*span) for span in dates_in(folded.plain)]
         if kind == "text":
-            found += [*dates, *formal(repaired)]
+            found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
         else:
             years = {f"{day.year:04d}" for day in self.known.days.days}
             dates = [(a, b) for a, b in dates if b - a > _LONGEST_YEAR]

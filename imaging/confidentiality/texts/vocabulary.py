@@ -65,6 +65,8 @@ class Vocabulary:
         makers: Those of them that are makers, devices and programs: a person may bear the name of one.
         whole: Words that pass only as a token.
         names: Common names of persons.
+        also_names: Words that are common names as well (`masse`): after a title they name a person.
+        body: Words of anatomy, and those of imaging that name nobody.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
         joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
         phrases: Terms of several words, folded, single blanks between them.
@@ -76,6 +78,8 @@ class Vocabulary:
     makers: frozenset[str]
     whole: frozenset[str]
     names: frozenset[str]
+    also_names: frozenset[str]
+    body: frozenset[str]
     combining: frozenset[str]
     joining: re.Pattern[str]
     phrases: re.Pattern[str]
@@ -95,6 +99,8 @@ def vocabulary() -> Vocabulary:
         _read("devices"),
         _read("everyday"),
         (_read("names") | _read("people")) - words,
+        _read("also_names"),
+        core[1] | _read("anatomy"),
         _read("combining"),
         _joining(_read("joining")),
         re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
