@@ -66,9 +66,8 @@ def suspected(frame: pl.DataFrame) -> pl.DataFrame:
     points: list[dict[str, float]] = [{} for _ in range(rows.height)]
     for group in _groups(rows, ["Modality", "region"]):
         _unusual(rows, group, points)
-    for group in _groups(
-        rows.filter(pl.col("subject_id").is_not_null()).with_row_index("at"), ["subject_id", "Modality", "region"]
-    ):
+    whose = rows.with_row_index("at").filter(pl.col("subject_id").is_not_null())
+    for group in _groups(whose, ["subject_id", "Modality", "region"]):
         _other_times(rows, group, points)
     for group in _groups(rows, ["SeriesInstanceUID", "region"]):
         _other_readers(rows, group, points)

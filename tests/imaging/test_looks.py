@@ -91,6 +91,8 @@ def test_side_readers_and_times_are_compared() -> None:
     assert all(said and "far from the other reader's" in said for said in why(looked(0, mask), moved))
     tiny = looked(0, mask & (np.indices(SHAPE)[2] == 49)) | {"SeriesInstanceUID": "later"}
     assert all(said and "volume unlike the same target's" in said for said in why(looked(0, mask), tiny))
+    nobody = looked(0, mask) | {"SeriesInstanceUID": "00", "subject_id": None}
+    assert [bool(said and "volume unlike" in said) for said in why(nobody, looked(0, mask), tiny)] == [False, True, True]
 
 
 def test_a_picture_shows_the_outline_on_the_image() -> None:
