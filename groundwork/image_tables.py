@@ -115,7 +115,7 @@ VOXELS = Table(
         Column(
             "may_show_a_face",
             pl.Boolean(),
-            "Whether the image may show a face: its BodyPartExamined does not rule that out, or it is 800 mm or longer.",
+            "Whether the image may show a face: its BodyPartExamined does not rule that out, a description names the head, or it is 800 mm or longer.",
         ),
         Column("Manufacturer", pl.String(), "Maker of the scanner."),
         Column("ManufacturerModelName", pl.String(), "Model of the scanner."),

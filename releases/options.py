@@ -53,8 +53,9 @@ class Release(Section):
     """Further copies of the voxels: NIfTI files beside the stores, and a folder that nnU-Net v2 trains on."""
     head_images: str = ""
     """Why images that may show a face may be released, such as the approval that allows it; empty keeps them out. An image
-    may show a face unless its BodyPartExamined rules that out and it is shorter than 800 mm. Where every header of a series
-    says RecognizableVisualFeatures NO, as who removed a face writes, none is shown; YES is believed too."""
+    may show a face unless its BodyPartExamined rules that out, no description names the head, and it is shorter than 800 mm.
+    Where every header of a series says RecognizableVisualFeatures NO, as who removed a face writes, none is shown; YES is
+    believed too."""
     disclosure: Disclosure = Disclosure()
     provenance: Literal["rows", "keyed"] = "rows"
     """What is told of the rows of sources: their numbers, or pseudonyms of them that no export and no other key shares."""

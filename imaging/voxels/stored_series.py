@@ -23,7 +23,7 @@ from unibase.imaging.reasons import MAY_SHOW_A_FACE, SUPERSEDED
 from unibase.imaging.regions.habitats import habitat_name
 from unibase.imaging.regions.shells import shell_name
 from unibase.imaging.voxels.canonical import Turn, turn_of
-from unibase.imaging.voxels.faces import may_show_a_face, says_of_visual_features
+from unibase.imaging.voxels.faces import may_show_a_face, says_of_faces
 from unibase.imaging.voxels.layers import NamedRegion, layers_of
 from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
 
@@ -146,7 +146,7 @@ def _hides(refused: Mapping[str, object]) -> bool:
 
 def _shows_a_face(task: VoxelTask, turn: Turn) -> bool:
     height = turn.grid.size[2] * turn.grid.spacing[2]
-    return may_show_a_face(task.row["BodyPartExamined"], height, _visual_features(task.series))
+    return may_show_a_face(task.row["BodyPartExamined"], height, _said_of_faces(task.series))
 
 
 def _with_parts(unknown: Set[str], series: FeatureTask) -> list[str]:
@@ -159,11 +159,11 @@ def _with_parts(unknown: Set[str], series: FeatureTask) -> list[str]:
     return list(dict.fromkeys([*targets, *shells, *habitats, *sorted(unknown - {""} - set(targets))]))
 
 
-def _visual_features(series: FeatureTask) -> str | None:
-    """Return what the headers of a series of DICOM say of recognizable features; a plain image says nothing."""
+def _said_of_faces(series: FeatureTask) -> str | None:
+    """Return what the headers of a series of DICOM say of faces; a plain image says nothing."""
     if not series.image_files and not series.image_folder.is_dir():
         return None
-    return says_of_visual_features(series.image_files or sorted(series.image_folder.iterdir()), series.series_uid)
+    return says_of_faces(series.image_files or sorted(series.image_folder.iterdir()), series.series_uid)
 
 
 def _free_name(target: str, taken: Collection[str], targets: Collection[str]) -> str:

@@ -28,7 +28,7 @@ from unibase.imaging.radiomics.settings import FeatureSettings, read_settings
 from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import open_masks
 from unibase.imaging.voxels.canonical import turn_of
-from unibase.imaging.voxels.faces import may_show_a_face, says_of_visual_features
+from unibase.imaging.voxels.faces import may_show_a_face, names_the_head, says_of_faces
 from unibase.imaging.voxels.layers import NamedRegion, layers_of
 from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
 from unibase.imaging.voxels.stored_series import VoxelTask, store_series
@@ -163,6 +163,22 @@ def test_what_may_show_a_face(body_part: str | None, height: float, shown: bool)
     assert may_show_a_face(body_part, height) is shown
 
 
+OF_THE_HEAD = ("CT Head Neck 2.0", "Scanner cérébral", "Onco corps entier", "TAP + cou", "CERVICO-THORACIQUE", "SINUS", "TEP WB", "AC_CT_WholeBody", "H&N", "Crâne", "tête", "ORL", "Angio TSA", "rachis cervical", "Facial bones", "Orbits", "HeadNeck")  # fmt: skip
+OF_OTHER_PARTS = ("Thorax C+", "Abdomen Pelvis", "TAP", "Lung 1.25mm HRCT", "femoral head", "Têtes fémorales", "tête du pancréas", "cou de pied", "coude", "WBC", "ventral", "IRM prostate", "Center", "")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", OF_THE_HEAD)
+def test_a_description_of_the_head_outweighs_the_body_part(text: str, tmp_path: Path) -> None:
+    save(ct(SeriesInstanceUID="1.2.3", SeriesDescription="Thorax", StudyDescription=text), tmp_path / "1.dcm")
+    said = says_of_faces([tmp_path / "1.dcm"], "1.2.3")
+    assert said == "YES"
+    assert may_show_a_face("CHEST", 350, said)
+
+
+def test_descriptions_of_other_parts_say_nothing_of_faces() -> None:
+    assert not [text for text in OF_OTHER_PARTS if names_the_head(text)]
+
+
 @pytest.fixture(scope="module")
 def sarcoma(real_data: Path) -> tuple[Path, pl.DataFrame]:
     """The folder of the sarcoma patients, and its series."""
@@ -248,7 +264,7 @@ def test_a_face_is_removed_only_where_every_header_says_so(said: list[str | None
             ds.RecognizableVisualFeatures = one
         save(ds, tmp_path / f"{number}.dcm")
     save(ct(SeriesInstanceUID="1.2.4", RecognizableVisualFeatures="YES"), tmp_path / "other.dcm")
-    assert says_of_visual_features(sorted(tmp_path.iterdir()), "1.2.3") == expected
+    assert says_of_faces(sorted(tmp_path.iterdir()), "1.2.3") == expected
     assert may_show_a_face("HEAD", 200, expected) is (expected != "NO")
     assert may_show_a_face("CHEST", 200, expected) is (expected == "YES")
 
