@@ -49,6 +49,7 @@ def examine(study: Study, scheduler: str | None = None) -> list[Finding]:
     """
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("software", _software),
+        ("bytecode", _bytecode),
         ("sources", lambda: _told("sources", lambda: check_sources(study), "every file that the study names is there")),
         ("reading", lambda: _readable(study)),
         (
@@ -117,6 +118,13 @@ def _room(study: Study) -> Finding:
     if free < LEAST_FREE:
         return Finding("room", "warning", f"{said}. De-identified images take as much as their sources: make room.")
     return Finding("room", "right", said)
+
+
+def _bytecode() -> Finding:
+    if sys.dont_write_bytecode:
+        said = "Python keeps nothing that it compiled, so each process compiles every module anew: unset PYTHONDONTWRITEBYTECODE"
+        return Finding("bytecode", "warning", said)
+    return Finding("bytecode", "right", "Python keeps what it compiled")
 
 
 def _modes(study: Study) -> Finding:

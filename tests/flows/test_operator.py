@@ -130,14 +130,17 @@ def test_a_dry_run_says_what_would_run_and_does_nothing(run: Any, home: Path, bu
 
 
 @pytest.mark.slow
-def test_doctor_finds_what_would_stop_a_build(run: Any, home: Path) -> None:
+def test_doctor_finds_what_would_stop_a_build(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
     study = home / "study.yaml"
     well = run("doctor", study, "--json")
     assert well.code == 0 and {one["status"] for one in well.json} <= {"right", "warning"}
     (home / "work").chmod(0o755)
     (home / "vault.key").chmod(0o644)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
     ill = run("doctor", study)
     assert ill.code == 4 and "chmod 600" in ill.out and "chmod 700" in ill.out
+    assert "unset PYTHONDONTWRITEBYTECODE" in ill.out
 
 
 MISTAKES = {
