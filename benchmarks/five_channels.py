@@ -90,9 +90,21 @@ def _consents(folder: Path, numbers: list[str]) -> None:
 
 
 def _refusals(folder: Path, numbers: list[str]) -> None:
-    header = ["numero_patient", "information_patient", "date_information", "non_opposition", "date_opposition"]
-    with (folder / "02_information_non_opposition.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *([one, "OUI", "2020/12/01", "NON", "2021/02/03"] for one in numbers)])
+    """Add a refusal of each to what the hospital wrote of others."""
+    path = folder / "02_information_non_opposition.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        header, others = list(rows.fieldnames or ()), [row for row in rows if row["numero_patient"] not in numbers]
+    refusal = {
+        "information_patient": "OUI",
+        "date_information": "2020/12/01",
+        "non_opposition": "NON",
+        "date_opposition": "2021/02/03",
+    }
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header, restval="")
+        writer.writeheader()
+        writer.writerows([*others, *({"numero_patient": one} | refusal for one in numbers)])
 
 
 def subjects(home: Path) -> dict[str, int]:

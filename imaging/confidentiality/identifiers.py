@@ -172,7 +172,8 @@ class Identifiers:
             return False
         if free and self.clean(code, "label") != code:
             return True
-        return bool(self.spans(code)) or bool(formal_in_term(code)) or any(word in vocabulary().names for word in words)
+        names = vocabulary().names if free else vocabulary().common_names
+        return bool(self.spans(code)) or bool(formal_in_term(code)) or not names.isdisjoint(words)
 
     @cached_property
     def _needles(self) -> dict[bytes, str]:

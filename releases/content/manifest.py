@@ -76,13 +76,18 @@ def verify(folder: Path | str) -> list[str]:
     listed = dict(manifest.get("files", {}))
     present = _list_files(folder)
     problems += [f"{name}: missing" for name in sorted(set(listed) - set(present))]
-    problems += [f"{name}: not in the manifest" for name in sorted(set(present) - set(listed))]
+    problems += [f"{name}: not in the manifest{_made_by(name)}" for name in sorted(set(present) - set(listed))]
     problems += [
         f"{name}: content differs from the manifest"
         for name in sorted(set(listed) & set(present))
         if listed[name] != present[name]
     ]
     return problems
+
+
+def _made_by(name: str) -> str:
+    compiled = "__pycache__" in Path(name).parts
+    return "; Python makes it where a script of the release is imported: delete the folder" if compiled else ""
 
 
 def _is_whole(manifest: dict[str, object], path: Path) -> bool:

@@ -183,8 +183,13 @@ class Reader:
     def python(self, block: Block) -> str:
         """Run a block in the session of its page."""
         out = io.StringIO()
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(out):
-            exec(compile("\n" * block.line + block.text, str(block.page), "exec"), self.names)
+        # Pages show what a release holds: nothing that Python would keep beside an imported script.
+        kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(out):
+                exec(compile("\n" * block.line + block.text, str(block.page), "exec"), self.names)
+        finally:
+            sys.dont_write_bytecode = kept
         return out.getvalue()
 
     def r(self, block: Block) -> str:

@@ -81,6 +81,6 @@ def test_what_was_decided_counts_for_one_content_alone(hospital: Path) -> None:
 
 
 def test_without_the_extra_the_way_is_told(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unibase.imaging.pixel_text.finder.is_installed", lambda: False)
+    monkeypatch.setattr("unibase.imaging.pixel_text.recognition.is_installed", lambda: False)
     with pytest.raises(UserError, match=r"unibase\[ocr\].*--no-read"):
         look_at_folder(hospital, hospital.parent / "review", read=True)

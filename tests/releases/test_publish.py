@@ -99,6 +99,10 @@ def test_a_flipped_byte_is_found_in_every_file(release: Path, tmp_path: Path) ->
     (copy / "extra").write_text("x")
     (copy / "csv" / "adtte.csv").unlink()
     assert manifest.verify(copy) == ["csv/adtte.csv: missing", "extra: not in the manifest"]
+    (copy / "__pycache__").mkdir()
+    (copy / "__pycache__" / "load_release.cpython-312.pyc").write_bytes(b"")
+    (told,) = (one for one in manifest.verify(copy) if "pycache" in one)
+    assert "delete the folder" in told
 
 
 def test_mudata_opens_both_files_alike_with_values_of_the_sources(inputs: ReleaseInputs, release: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_section_that_cannot_be_placed_stops_the_build_and_does_not_vanish(fou
 
 
 def test_sections_say_which_linked_tables_they_are_drawn_from() -> None:
-    assert evidence_names() == ("concordance", "quality")
+    assert evidence_names() == ("concordance", "coverage", "quality")
 
 
 def test_what_no_program_weighs_is_told_in_multiples_of_the_smallest_count() -> None:

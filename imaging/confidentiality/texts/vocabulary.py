@@ -64,7 +64,8 @@ class Vocabulary:
         words: Words that pass as a token and as a part of one.
         makers: Those of them that are makers, devices and programs: a person may bear the name of one.
         whole: Words that pass only as a token.
-        names: Common names of persons.
+        names: Names of persons.
+        common_names: The commonest of them: what names a person among codes that the standard defines, of which ANN is one.
         also_names: Words that are common names as well (`masse`): after a title they name a person.
         body: Words of anatomy, and those of imaging that name nobody.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
@@ -78,6 +79,7 @@ class Vocabulary:
     makers: frozenset[str]
     whole: frozenset[str]
     names: frozenset[str]
+    common_names: frozenset[str]
     also_names: frozenset[str]
     body: frozenset[str]
     combining: frozenset[str]
@@ -99,6 +101,7 @@ def vocabulary() -> Vocabulary:
         _read("devices"),
         _read("everyday"),
         (_read("names") | _read("people")) - words,
+        _read("names") - words,
         _read("also_names"),
         core[1] | _read("anatomy"),
         _read("combining"),

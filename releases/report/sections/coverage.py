@@ -37,6 +37,6 @@ SECTION = Section(
     ("Ce que chaque centre apporte", "What each centre holds"),
     ("Couverture", "Coverage"),
     contents,
-    after="quality",
+    after="harmonisation",
     evidence=("coverage",),
 )
