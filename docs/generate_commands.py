@@ -36,8 +36,8 @@ def page() -> str:
 
 
 def commands(above: App, prefix: str = "unibase") -> Iterator[tuple[str, App]]:
-    """Yield every command with all its words, those of groups (`unibase key new`) too."""
-    for name in above:
+    """Yield every command with all its words, those of groups (`unibase key new`) too, by name: whatever was imported first."""
+    for name in sorted(above):
         if not name.startswith("-"):
             one = above[name]
             inner = list(commands(one, f"{prefix} {name}"))
