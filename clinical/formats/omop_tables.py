@@ -35,7 +35,10 @@ class EventTable:
 DEATH_CONCEPTS = (434489, 4216643, 4306655)
 """Standard concepts by which a row says that its person died: Dead, Patient died, Death."""
 _DISCHARGE_WORDS = ("discharged_to_source_value", "discharge_to_source_value")
-DEATH_WORD = r"^(?:PATIENT )?(?:DIED|DEAD|DECEASED|EXPIRED|DEATH|DECES|DECEDEE?|MORT|VERSTORBEN|EXITUS|FALLECIDO)(?:\W|$)"
+DEATH_WORD = (
+    r"^(?:PATIENT |SORTIE PAR |SORTIE )?(?:DIED|DEAD|DECEASED|EXPIRED|DEATH|DECES|DECEDEE?|DCD|MORTE?|VERSTORBEN|GESTORBEN|TOD|EXITUS|"
+    r"FALLECID[OA]|DECEDUT[OA]|OVERLEDEN|OBITO)(?:\W|$)"
+)
 """What a source writes, in capitals without accents, for the end of a stay with death; numbers mean something else in each country."""
 _DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
 """Where CDM 5.4 and 5.3 keep what a stay ended with. A part of a stay may repeat it of the whole: VISIT_DETAIL is not asked."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +87,10 @@ def _ended(words: Sequence[str], command: Command, folder: Path) -> int:
         except subprocess.TimeoutExpired:
             raise Unusable(MODEL_TOO_SLOW, f"The model took more than {command.seconds / 60:g} minutes.") from None
         finally:
-            if started.poll() is None:
+            # What it left running would write into a folder that is judged, or hold the processor card.
+            with suppress(ProcessLookupError):
                 os.killpg(started.pid, signal.SIGKILL)
-                started.wait()
+            started.wait()
 
 
 def _environment(further: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -23,12 +23,13 @@ DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "StudyDescription", "Reques
 """What people call an examination and its parts by (PS3.3 C.7.2.1, C.7.3.1)."""
 _STEMS = (
     "brain neck headneck skull crani crane cerebr encephal orbit mandib maxill dentaire dentascan dental faci hypophys pituit carotid "
-    "laryn pharyn oropharyn thyroid cervico"
+    "laryn pharyn oropharyn thyroid cervico neuro(?!endo) kopf schadel gehirn hirn hals cabe cuello encefal cerveau testa collo hoofd hersen "
+    "pescoco ganzkorper wholebody"
 )
-_WHOLE = "face sinus nose nasal ears? temporal stroke avc willis tsa orl vads wb wholebody cerveau visage hnc? h&n cervicale?s?"
+_WHOLE = "face sinus nose nasal ears? temporal stroke avc willis tsa orl vads wb cavum rochers? visage hnc? h&n cervicale?s?"
 _HEAD = re.compile(
     rf"(?<![a-z])(?:(?:{'|'.join(_STEMS.split())})"
-    rf"|(?:{'|'.join(_WHOLE.split())}|whole body|corps entier|cou(?! de pied)|(?<!femoral )(?<!humeral )(?<!radial )head(?! of)"
+    rf"|(?:{'|'.join(_WHOLE.split())}|whole body|total body|cuerpo entero|corpo intero|corps entier|h/n|cou(?! de pied)|(?<!femoral )(?<!humeral )(?<!radial )head(?! of)"
     r"|tete(?! du pancreas| pancrea| femorale| humerale| radiale))(?![a-z]))"
 )
 """The head in a folded description: stems, whole words, and words that other parts of the body have as well."""

@@ -70,7 +70,8 @@ def quality(lane: Lane) -> LaneQuality:
     with np.errstate(divide="ignore", invalid="ignore"):
         linearity = float(np.corrcoef(logs, np.log2(CONCENTRATIONS))[0, 1] ** 2) if np.ptp(logs) else 0.0
         detection = float((positive[4] - negative.mean()) / negative.std(ddof=1)) if negative.std() else float("inf")
-    return LaneQuality(lane.fields_counted / lane.fields_asked, lane.binding_density, linearity, detection)
+    fields = lane.fields_counted / lane.fields_asked if lane.fields_asked else 0.0
+    return LaneQuality(fields, lane.binding_density, linearity, detection)
 
 
 def _of(lane: Lane, kind: str) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.clinical.whole import read_rows
 from unibase.clinical.derived.vital import death_of
+from unibase.clinical.formats.omop_deaths import ends_with_death
 from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.clinical.timelines.door import LocalDoor
 from unibase.clinical.timelines.meds import read_dataset
@@ -125,6 +126,15 @@ def test_a_stay_that_ends_with_a_word_in_the_quick_road_too(suffix: str, tmp_pat
     assert convert(task, tmp_path / "out").events > 0
     found = read_dataset(tmp_path / "out")
     assert found.filter(pl.col("code") == "MEDS_DEATH").height == 1
+
+
+DEATHS = ("DIED", "Décédé(e)", "Décès", "DCD", "Sortie par décès", "Mort", "Verstorben", "gestorben", "Exitus", "fallecida", "deceduto", "overleden", "óbito", "Expired in medical facility")  # fmt: skip
+NO_DEATHS = ("HOME", "Discharged alive", "not died", "Mortality review", "Domicile", "20", "TODAY", "")
+
+
+def test_words_that_end_a_stay_with_death() -> None:
+    frame = pl.DataFrame({"to": [*DEATHS, *NO_DEATHS]}).with_columns(ends_with_death("to").alias("death"))
+    assert frame["death"].to_list() == [True] * len(DEATHS) + [False] * len(NO_DEATHS)
 
 
 @pytest.mark.parametrize(("person", "in_events", "known"), [("1.0", "1", True), ("1", "1.0", True), ("00123", "123", False)])

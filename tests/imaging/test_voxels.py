@@ -163,8 +163,8 @@ def test_what_may_show_a_face(body_part: str | None, height: float, shown: bool)
     assert may_show_a_face(body_part, height) is shown
 
 
-OF_THE_HEAD = ("CT Head Neck 2.0", "Scanner cérébral", "Onco corps entier", "TAP + cou", "CERVICO-THORACIQUE", "SINUS", "TEP WB", "AC_CT_WholeBody", "H&N", "Crâne", "tête", "ORL", "Angio TSA", "rachis cervical", "Facial bones", "Orbits", "HeadNeck")  # fmt: skip
-OF_OTHER_PARTS = ("Thorax C+", "Abdomen Pelvis", "TAP", "Lung 1.25mm HRCT", "femoral head", "Têtes fémorales", "tête du pancréas", "cou de pied", "coude", "WBC", "ventral", "IRM prostate", "Center", "")  # fmt: skip
+OF_THE_HEAD = ("CT Head Neck 2.0", "Scanner cérébral", "Onco corps entier", "TAP + cou", "CERVICO-THORACIQUE", "SINUS", "TEP WB", "AC_CT_WholeBody", "H&N", "Crâne", "tête", "ORL", "Angio TSA", "rachis cervical", "Facial bones", "Orbits", "HeadNeck", "Hals Thorax", "CT Kopf", "Schädel nativ", "cuello y tórax", "cabeza", "TC collo torace", "Ganzkörper CT", "PET total body", "hoofd hals", "cabeça", "CTA H/N", "NEURO", "rochers")  # fmt: skip
+OF_OTHER_PARTS = ("Thorax C+", "Abdomen Pelvis", "TAP", "Lung 1.25mm HRCT", "femoral head", "Têtes fémorales", "tête du pancréas", "cou de pied", "coude", "WBC", "ventral", "neuroendocrine", "colon", "IRM prostate", "Center", "")  # fmt: skip
 
 
 @pytest.mark.parametrize("text", OF_THE_HEAD)

@@ -60,6 +60,7 @@ def test_values_are_ratios_to_the_housekeeping_genes(tmp_path: Path) -> None:
 
 FAULTS: dict[str, tuple[dict[str, object], str]] = {
     "few fields": ({"fields": (280, 200)}, "fields of view"),
+    "no field asked for": ({"fields": (0, 0)}, "fields of view"),
     "too dense": ({"density": "2.6"}, "binding density"),
     "not linear": ({"positive": (900, 3100, 790, 205, 4800, 14)}, "R squared"),
     "not above the background": ({"positive": (12000, 3100, 790, 205, 4, 14)}, "background"),

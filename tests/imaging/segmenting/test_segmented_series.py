@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.machine_made import Made, made_of
-from unibase.imaging.segmenting.model_run import Command, _environment
+from unibase.imaging.segmenting.model_run import Command, _environment, image_of, run_model
 from unibase.imaging.segmenting.segmented_series import SegmentTask, segment_series
 
 SHAPE = (6, 8, 10)
@@ -100,6 +101,16 @@ def test_values_without_a_name_are_passed_over_where_the_study_says_so(tmp_path:
 def test_what_the_machine_killed_is_no_fault_of_the_image(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         segment_series(task_of(tmp_path, ("sh", "-c", "kill -9 $$", "{image}", "{mask}"), None))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the process in /proc")
+def test_what_a_model_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    sitk.WriteImage(image(GOOD), str(image_of(tmp_path)))
+    run_model(Command(("sh", "-c", "sleep 1000 & echo $! > pid; cp {image} {mask}"), 60), tmp_path)
+    state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    until = time.monotonic() + 20
+    while state.exists() and state.read_text().split()[2] != "Z":
+        assert time.monotonic() < until, "it still runs"
 
 
 # Files of the folder of masks made elsewhere, below the folder, and whether one is the mask.
