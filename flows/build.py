@@ -30,7 +30,6 @@ from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.problems import UserError
-from unibase.privacy.audit import AuditLog
 
 
 def _named() -> str:
@@ -139,6 +138,7 @@ def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: s
     try:
         study = read_study(study_file)
         check_sources(study)
+        study.audit.reach_copy()
         with study.work.owned():
             ended = _run_stages(study, scheduler, stages, version)
             _show(study, ended)
@@ -162,7 +162,7 @@ def _show(study: Study, ended: State[object]) -> None:
 
 def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[object]:
     file = str(study.file)
-    audit = AuditLog(study.work.audit_log)
+    audit = study.audit
     with workforce(study, scheduler) as workers:
         _TEAMS[file] = workers
         try:

@@ -1,8 +1,8 @@
 """The audit log of the vault: who did what to how many persons, when; append-only, each line sealed to the one before.
 
 Every line carries the SHA-256 of the line before it and of itself, so a line that was changed, removed or put in
-between shows. A file beside it names the last entry, so that lines cut off at the end show too. (Who changes both leaves
-no trace here: note the last `seal` elsewhere, as releases do in their manifests.)
+between shows. A file beside it names the last entry, so that lines cut off at the end show too. Who changes both leaves
+no trace here, but in a copy in a second place, and in manifests of releases, which hold the last `seal`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,14 @@ from typing import Any
 
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import UserError
+from unibase.privacy.second_place import bring_up_to_date, lacking
 
 _FIRST = "0" * 64
+
+
+def now() -> str:
+    """Return this moment as entries write it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class AuditLog:
@@ -26,10 +32,12 @@ class AuditLog:
 
     Args:
         path: The file; made at the first entry.
+        copy: A second place that gets every entry, or None.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, copy: Path | None = None) -> None:
         self.path = Path(path)
+        self.copy = copy
 
     def append(self, actor: str, action: str, subject_count: int, details: Mapping[str, Any] | None = None) -> str:
         """Add one entry, flush it to disk, and return its seal.
@@ -39,6 +47,10 @@ class AuditLog:
             action: What was done, in kebab case (`link`, `release`, `re-identify`).
             subject_count: How many persons it concerned.
             details: Counts, digests and fingerprints; never a value of a patient.
+
+        Raises:
+            UserError: If the log, or its copy in a second place, was changed.
+            MachineFault: If the second place cannot be reached; the entry stays in the log.
 
         >>> log = AuditLog(getfixture("tmp_path") / "audit.log")
         >>> _ = log.append("mc", "reidentify", 1, {"why": "a relapse"})
@@ -59,7 +71,7 @@ class AuditLog:
             last = self._last(text)
             entry: dict[str, Any] = {
                 "number": last["number"] + 1 if last else 1,
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "time": now(),
                 "actor": actor,
                 "action": action,
                 "subject_count": subject_count,
@@ -71,7 +83,18 @@ class AuditLog:
             file.flush()
             os.fsync(file.fileno())
             write_json(self.head, {"number": entry["number"], "seal": entry["seal"]}, mode=0o600)
+            if self.copy:
+                bring_up_to_date(self.path, self.copy)
         return str(entry["seal"])
+
+    def reach_copy(self) -> int:
+        """Return how many entries the second place lacks, which the next entry brings; 0 where there is none.
+
+        Raises:
+            UserError: If the copy is not a beginning of the log.
+            MachineFault: If it cannot be read.
+        """
+        return lacking(self.path, self.copy).count(b"\n") if self.copy else 0
 
     @property
     def head(self) -> Path:
@@ -133,7 +156,9 @@ class AuditLog:
         """Return how many entries there are, after checking that each follows from the one before.
 
         Raises:
-            UserError: If a line was changed, removed or inserted, or the end was cut off; names the first such line.
+            UserError: If a line was changed, removed or inserted, or the end was cut off; names the first such line. Also if
+                the copy in a second place is not a beginning of the log.
+            MachineFault: If that copy cannot be read.
         """
         previous = _FIRST
         entries = self.entries()
@@ -143,6 +168,7 @@ class AuditLog:
                 raise self._changed(number)
             previous = seal
         self._refuse_cut(entries)
+        self.reach_copy()
         return len(entries)
 
 

@@ -20,10 +20,12 @@ def audit_verify(study: Path) -> None:
         study: The study file.
     """
     from unibase.flows.study.validation import read_study
-    from unibase.privacy.audit import AuditLog
 
-    log = AuditLog(read_study(study).work.audit_log)
+    log = read_study(study).audit
     print(f"{log.path}: {log.verify()} entries, each follows from the one before.")
+    if log.copy:
+        behind = log.reach_copy()
+        print(f"{log.copy}: the same" + (f", but for the last {behind}, which the next entry brings." if behind else "."))
 
 
 @audit_app.command(name="show")
@@ -41,9 +43,8 @@ def audit_show(
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.study.validation import read_study
-    from unibase.privacy.audit import AuditLog
 
-    entries = AuditLog(read_study(study).work.audit_log).entries()[-last:]
+    entries = read_study(study).audit.entries()[-last:]
     if json:
         print_json(entries)
         return

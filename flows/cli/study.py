@@ -292,7 +292,6 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
     from unibase.flows.study.places import MODELS
     from unibase.flows.study.validation import read_study
     from unibase.groundwork.work import WorkLedger
-    from unibase.privacy.audit import AuditLog
 
     content = read_study(study)
     with content.work.owned():
@@ -302,7 +301,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
         with WorkLedger(content.work.work_ledger) as ledger:
             accept(ledger, content.work.root, MODELS)
             ledger.remember("stage normalise", "")
-        AuditLog(content.work.audit_log).append(getpass.getuser(), "refit-asked", 0, {"assay": assay})
+        content.audit.append(getpass.getuser(), "refit-asked", 0, {"assay": assay})
     print(f"The next build fits the model of {assay} again; all its values will change. Next: unibase build {study}")
 
 

@@ -19,7 +19,6 @@ from unibase.flows.study.surroundings import check_surroundings
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import WorkLedger
-from unibase.privacy.audit import AuditLog
 
 LEAST_FREE = 5e9
 """Bytes that must be free beside the workspace."""
@@ -144,7 +143,7 @@ def _work_ledger(study: Study) -> Finding:
 
 
 def _audit(study: Study) -> Finding:
-    return Finding("audit log", "right", f"{AuditLog(study.work.audit_log).verify()} entries, whole")
+    return Finding("audit log", "right", f"{study.audit.verify()} entries, whole")
 
 
 def _lock(study: Study) -> Finding:

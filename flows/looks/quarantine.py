@@ -18,7 +18,6 @@ from unibase.groundwork.reasons import Reason, declared
 from unibase.groundwork.work import Outcome, WorkLedger
 from unibase.omics.samples.sheet_file import read_samples
 from unibase.omics.samples.sheets import column_name
-from unibase.privacy.audit import AuditLog
 from unibase.privacy.pseudonyms import token
 
 _DOORS = ("groundwork", "privacy", "imaging", "omics", "clinical", "linking", "releases", "flows")
@@ -158,7 +157,7 @@ def accept(study: Study, asked: str, who: str, why: str) -> int:
         marks = {_mark(stage, o): f"{who}: {why}" for stage, o in outcomes if (stage, o.key) in found}
         with WorkLedger(study.work.work_ledger) as ledger:
             ledger.remember(_ACCEPTED, {**(ledger.remembered(_ACCEPTED) or {}), **marks})
-        AuditLog(study.work.audit_log).append(who, "quarantine-accepted", 0, {"units": len(found), "asked": asked, "why": why})
+        study.audit.append(who, "quarantine-accepted", 0, {"units": len(found), "asked": asked, "why": why})
     return len(found)
 
 

@@ -20,13 +20,13 @@ from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import WorkLedger
-from unibase.privacy.audit import AuditLog
 
 
 @contextmanager
 def _owned_run(study_file: Path, scheduler: str | None, local: bool = False) -> Iterator[Run]:
     study = read_study(study_file)
     check_sources(study)
+    study.audit.reach_copy()
     with study.work.owned(), ProgressBoard() as board:
         try:
             with (
@@ -52,7 +52,7 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
         for one in STAGES:
             one(run)
         folder = publish_next(run) if nightly else publish(run)
-        AuditLog(run.study.work.audit_log).append(getpass.getuser(), "release", 0, {"release": folder.name})
+        run.study.audit.append(getpass.getuser(), "release", 0, {"release": folder.name})
         return folder
 
 
@@ -87,7 +87,7 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
     with _owned_run(study_file, scheduler) as run:
         if centre is not None and centre not in run.study.centres:
             raise UserError(f"The study has no centre {centre}. It has {', '.join(run.study.centres)}.")
-        AuditLog(run.study.work.audit_log).append(getpass.getuser(), "stage", 0, {"stage": name, "centre": centre or ""})
+        run.study.audit.append(getpass.getuser(), "stage", 0, {"stage": name, "centre": centre or ""})
         if name == "release":
             publish(run)
         else:

@@ -22,7 +22,6 @@ from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEv
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.boxes import written
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
-from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
@@ -156,7 +155,7 @@ def _decisions(run: Run) -> Mapping[str, Decision]:
 
 def _say_once(run: Run, actor: str, action: str, details: dict[str, object]) -> None:
     """Write into the audit log what the study allows, unless it stands there in the same words."""
-    log = AuditLog(run.study.work.audit_log)
+    log = run.study.audit
     if not any(entry["action"] == action and entry["details"] == details for entry in log.entries()):
         log.append(actor, action, 0, details)
 

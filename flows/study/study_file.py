@@ -21,6 +21,7 @@ from unibase.imaging.options import Deidentification, Features
 from unibase.imaging.segmenting.segmenters import Segmenter
 from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from unibase.omics.options import AssayName, Assays, AssaySource, Genotypes
+from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key, read_key_environment, read_key_file
 from unibase.privacy.options import Custodians, KeySource, VaultAtRest
 from unibase.releases.options import Release
@@ -91,6 +92,9 @@ class Study(Section):
     release: Release
     key: KeySource
     vault: VaultAtRest | None = None
+    audit_copy: str | None = None
+    """File that gets every entry of the audit log as well, best on a share of another machine that takes appends alone. While it
+    cannot be reached, nothing that is audited goes on."""
     centres: dict[str, Centre] = Field(min_length=1)
     ledger_revision: int | None = Field(default=None, ge=1)
     """Build with the identity ledger as of this revision, to make a past release again; null takes the newest. A release names
@@ -254,6 +258,11 @@ class Study(Section):
     def work(self) -> Workspace:
         """The study's folders."""
         return Workspace(self.path(self.workspace))
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log of the study, with its second place where the study names one."""
+        return AuditLog(self.work.audit_log, self.path(self.audit_copy) if self.audit_copy else None)
 
     def read_key(self) -> Key:
         """Return the secret key of the study."""

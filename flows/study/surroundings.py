@@ -17,8 +17,9 @@ def check_surroundings(study: Study) -> None:
         study: The study.
 
     Raises:
-        UserError: If the key cannot be read or others can read it, or a source and the workspace lie in one another.
-        MachineFault: If this user cannot write the workspace.
+        UserError: If the key cannot be read or others can read it, a source and the workspace lie in one another, or the audit
+            log and its second place differ.
+        MachineFault: If this user cannot write the workspace, or the second place of the audit log cannot be reached.
     """
     study.read_key()
     nested = list(_nested_sources(study))
@@ -30,6 +31,7 @@ def check_surroundings(study: Study) -> None:
         raise UserError(f"{there} is a file, and the workspace should be a folder there. Name another workspace.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise MachineFault(f"This user cannot write to {there}. Give it the right to, or name another workspace.")
+    study.audit.reach_copy()
 
 
 def _nested_sources(study: Study) -> Iterator[str]:

@@ -193,4 +193,4 @@ def _with_ledger(study_file: Path) -> Study:
 
 
 def _audit(study: Study) -> AuditLog:
-    return AuditLog(study.work.audit_log)
+    return study.audit

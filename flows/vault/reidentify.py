@@ -39,17 +39,18 @@ _LEVELS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 @dataclass(frozen=True)
 class Vault:
     """What the way back needs: the key, the ledgers, where the source files are, by stage of the work ledger, and of two
-    custodians the tokens of the one and the answer of the other."""
+    custodians the tokens of the one and the answer of the other; and the second place of the audit log, where there is one."""
 
     folder: Path
     key: Key
     sources: Mapping[str, Callable[[str], Path]]
     custodians: tuple[Path, Path] | None = None
+    audit_copy: Path | None = None
 
     @property
     def audit(self) -> AuditLog:
         """The audit log of the vault."""
-        return AuditLog(self.folder / "audit.jsonl")
+        return AuditLog(self.folder / "audit.jsonl", self.audit_copy)
 
     def lookup(self) -> SubjectLookup:
         """The way from identifiers to pseudonyms; of two custodians, of those persons whom the study custodian revealed."""
@@ -75,7 +76,7 @@ def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
     if subjects and not shared:
         raise UserError(f"{file} has no custodians: its pseudonyms depend on its key alone. Leave --subjects out.")
     custodians = (study.path(shared.tokens), subjects or study.path(shared.subjects)) if shared else None
-    return Vault(study.work.vault, study.read_key(), sources, custodians)
+    return Vault(study.work.vault, study.read_key(), sources, custodians, study.audit.copy)
 
 
 def vault_of_folder(folder: Path, key_file: Path | None, source: Path | None) -> Vault:

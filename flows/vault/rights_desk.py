@@ -22,7 +22,6 @@ from unibase.groundwork.files import write_text
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy import pseudonyms
-from unibase.privacy.audit import AuditLog
 from unibase.privacy.custody.objections import (
     ANY_SYSTEM,
     REGISTER,
@@ -129,7 +128,7 @@ def exclude(study_file: Path, number: str, centre: str | None) -> str:
         found = [(centre, ANY_SYSTEM, number.strip(), CHANNEL)]
         with study.work.owned():
             add_to_register(OBJECTIONS.of(study.work.root), pl.DataFrame(found, schema=REGISTER, orient="row"))
-        AuditLog(study.work.audit_log).append(getpass.getuser(), "person-exclude", 0)
+        study.audit.append(getpass.getuser(), "person-exclude", 0)
         return "The ledger knows nobody of that number. It is in the register: whoever comes under it stays out."
     asked = _one(study, known)
     found = [(*number_, CHANNEL) for number_ in asked.numbers]
@@ -222,7 +221,7 @@ def recipient(study_file: Path, version: str, given_to: str) -> str:
     if not given_to.strip():
         raise UserError("Name who received it, and how they are reached.")
     details = {"release": f"{study.study} {version}", "given_to": given_to.strip()}
-    AuditLog(study.work.audit_log).append(getpass.getuser(), GIVEN, 0, details)
+    study.audit.append(getpass.getuser(), GIVEN, 0, details)
     return f"Release {version}: received by {given_to.strip()}."
 
 
@@ -246,7 +245,7 @@ def erase(study_file: Path, number: str, centre: str | None) -> str:
         remove_from_register(OBJECTIONS.of(work.root), asked.numbers, None)
         _erase_from_table(PEOPLE_TABLE.of(work.root), set(asked.records))
         (work.vault / "review.html").unlink(missing_ok=True)
-    AuditLog(work.audit_log).append(getpass.getuser(), "person-erase", 1, {"records": len(asked.records)})
+    asked.study.audit.append(getpass.getuser(), "person-erase", 1, {"records": len(asked.records)})
     backups = "Backups of the vault hold them still; erase them there too."
     return "\n".join(
         ["Erased from the vault; who comes back under one of the numbers stays out.", *lines, backups, _NEXT.format(study_file)]
@@ -340,7 +339,7 @@ def _other_keys(asked: Asked, earlier: Sequence[Key]) -> list[Path]:
 def _held(asked: Asked, earlier: Sequence[Key]) -> Iterator[Held]:
     """Yield the releases whose subjects hold the person, each with the extracts that were made of it."""
     keys = _keys(asked, earlier)
-    log = AuditLog(asked.study.work.audit_log).entries()
+    log = asked.study.audit.entries()
     extracts = [one["details"] for one in log if one["action"] == "extract"]
     given = [one["details"] for one in log if one["action"] == GIVEN]
     for release in _releases(asked.study):
@@ -373,6 +372,4 @@ def _extracts(release: Path, number: int, key: Key, extracts: Sequence[Mapping[s
 
 
 def _log(asked: Asked, action: str) -> None:
-    AuditLog(asked.study.work.audit_log).append(
-        getpass.getuser(), action, 1, {"reason": "rights", "pseudonyms": [str(asked.subject_id)]}
-    )
+    asked.study.audit.append(getpass.getuser(), action, 1, {"reason": "rights", "pseudonyms": [str(asked.subject_id)]})

@@ -20,7 +20,6 @@ from unibase.imaging.fetching.polite import Asking
 from unibase.imaging.sending.archive_batches import Leaving, Sender, send
 from unibase.imaging.sending.node_sender import NodeSender
 from unibase.imaging.sending.web_sender import WebSender
-from unibase.privacy.audit import AuditLog
 
 STAGE = "send"
 
@@ -83,7 +82,7 @@ def _sender(study: Study, target: DicomTarget) -> Sender:
 def _say_in_audit(study: Study, ended: list[Outcome]) -> None:
     sent = sum(one.status == "done" for one in ended)
     if ended:
-        log = AuditLog(study.work.audit_log)
+        log = study.audit
         log.append(getpass.getuser(), "images-sent", 0, {"sent": sent, "not_taken": len(ended) - sent})
 
 
