@@ -2,13 +2,13 @@
 
     python -m imaging.confidentiality.generate_words SOURCES
 
-SOURCES is a folder with the files of `_Sources`. Four lists of `data/words` are written:
+SOURCES is a folder with the files of `_Sources`. Five lists of `data/words` are written:
 
 * `standard.txt`: names of attributes and of UIDs (PS3.6), meanings of codes (PS3.16 with its SNOMED CT, LOINC, RadLex and
   UCUM terms that the standard may quote), from the dictionaries that pydicom packages;
 * `terms.txt`: words of the ICD-10-CM, of the French labels of the CIM-10 and of the CCAM, and names of substances;
 * `people.txt`: names that the INSEE counted often;
-* `also_names.txt`: those of them that are words of the lists, which name a person after a title.
+* `also_names.txt` and `rare_names.txt`: names that are words of the lists too, which name a person after a title or a label.
 
 A name passes into no list of words: an eponym is a name. Only words that a dictionary of terms writes small are told from one.
 """
@@ -33,7 +33,8 @@ from unibase.imaging.confidentiality.texts.vocabulary import by_rule, vocabulary
 WORDS = Path(__file__).parent / "data" / "words"
 _BREEDS = frozenset(range(7480, 7490))
 _SHORTEST, _SHORTEST_SUBSTANCE = 3, 5
-_COMMON_FAMILY, _COMMON_GIVEN = 500, 300
+_COMMON_FAMILY, _COMMON_GIVEN, _COMMON_ABROAD = 500, 300, 1500
+_RARE_FAMILY, _RARE_GIVEN, _RARE_ABROAD = 20, 50, 15000
 _ACT = re.compile(r"[A-Z]{4}\d{3}")
 _EXTERNAL_CAUSES = re.compile(r"<chapter>\s*<name>20</name>.*?</chapter>", re.DOTALL)
 _HEADS = {
@@ -49,8 +50,14 @@ _HEADS = {
 # the other lists: each names a person.
 # Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0.
 """,
-    "also_names": """# Words of the other lists that are family names of 500 births and more, or given names of 300 and more: `dr masse`.
-# Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0.
+    "also_names": """# Words of the other lists that are family names of 500 births and more, or given names of 300 and more: `dr masse`; and those that
+# are among the 1,500 commonest family names of the United States and bind no sentence: `dr green`.
+# Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0, and
+# from the family names of the census of 1990 of the United States (public domain, as the package names 0.3.0 gives them).
+""",
+    "rare_names": """# Words of the other lists that are rarer names: family names of 20 births and more, given names of 50 and more, or family names of the
+# United States, no parts of the body among them: they go after what announces a name alone (`Nom : Bordure`).
+# Built by `generate_words` from the sources of `also_names`.
 """,
 }
 
@@ -61,7 +68,7 @@ class _Sources:
 
     Attributes:
         folder: Where `cim10.csv.gz`, `drugs.json` (EDS-NLP), `icd10cm.xml` (the tabular list), `ccam.csv` (CNAM), `noms.csv`
-            and `prenoms.csv` (INSEE: name, births) stand.
+            and `prenoms.csv` (INSEE: name, births), `census.txt` (United States: name and more, the commonest first) stand.
     """
 
     folder: Path
@@ -87,6 +94,11 @@ class _Sources:
         with (self.folder / file).open(encoding="utf-8") as stream:
             return {_plain(row[0]).lower(): int(row[1]) for row in csv.reader(stream) if row[1].isdigit()}
 
+    def census(self) -> list[str]:
+        """Family names of the United States, the commonest first."""
+        lines = (self.folder / "census.txt").read_text(encoding="utf-8").splitlines()
+        return [line.split()[0].lower() for line in lines]
+
 
 def main(folder: str) -> None:
     """Write the lists. `folder`: where the sources stand."""
@@ -94,18 +106,33 @@ def main(folder: str) -> None:
     family, given = sources.names("noms.csv"), sources.names("prenoms.csv")
     ordinary = sources.terms()
     named = _listed("names.txt")
-    common = {name for name, births in family.items() if births >= _COMMON_FAMILY}
-    common |= {name for name, births in given.items() if births >= _COMMON_GIVEN}
+    common = _of(family, _COMMON_FAMILY) | _of(given, _COMMON_GIVEN)
     standard, small = _standard()
-    by_hand = {word for path in WORDS.glob("*.txt") if path.stem not in {*_HEADS, "names"} for word in _listed(path.name)}
+    by_hand = {
+        word for path in WORDS.glob("*.txt") if path.stem not in {*_HEADS, "names", "no_names"} for word in _listed(path.name)
+    }
     _write("standard", standard - named - (common - small - ordinary - by_hand))
     terms = {word for word in ordinary | sources.substances() if len(word) >= _SHORTEST}
     _write("terms", terms - named - family.keys() - given.keys() - standard - by_hand)
     # A rare name counts where the rules of the vocabulary would take it for a word.
     people = common | {name for name in family.keys() | given.keys() if by_rule(name)}
     _write("people", {one for one in people if one.isalpha() and len(one) >= _SHORTEST} - named - by_hand - small - ordinary)
+    _write_names_that_are_words(family, given, sources.census())
+
+
+def _write_names_that_are_words(family: dict[str, int], given: dict[str, int], abroad: list[str]) -> None:
+    """Write the two lists of words that are names as well. `family`, `given`: births; `abroad`: the commonest first."""
     known = vocabulary()
-    _write("also_names", (known.words | known.whole | known.makers) & common)
+    passing = known.words | known.whole | known.makers
+    common = _of(family, _COMMON_FAMILY) | _of(given, _COMMON_GIVEN)
+    common |= set(abroad[:_COMMON_ABROAD]) - known.whole - known.combining
+    _write("also_names", passing & common)
+    rare = _of(family, _RARE_FAMILY) | _of(given, _RARE_GIVEN) | set(abroad[:_RARE_ABROAD])
+    _write("rare_names", {one for one in passing & rare if one.isalpha() and len(one) > 1} - common - known.body)
+
+
+def _of(names: dict[str, int], births: int) -> set[str]:
+    return {name for name, count in names.items() if count >= births}
 
 
 def _listed(name: str) -> set[str]:

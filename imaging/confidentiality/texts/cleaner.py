@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from unibase.imaging.confidentiality.texts.announced import announced
 from unibase.imaging.confidentiality.texts.days import Span, dates_in
 from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
@@ -55,6 +56,8 @@ class Cleaner:
         folded = fold(repaired)
         found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind not in ("text", "label"))]
         dates = [folded.span(*span) for span in dates_in(folded.plain)]
+        if kind in ("text", "label"):
+            found += [folded.span(*span) for span in announced(folded.plain)]
         if kind == "text":
             found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
         else:

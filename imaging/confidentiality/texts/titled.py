@@ -1,18 +1,24 @@
-"""A title before a name that is a word as well: `dr masse`, `M MASSE`, `Me Rocher`."""
+"""A title before a name that is a word as well: `dr masse`, `M MASSE`, `Me Rocher`, `Dr. med. Gross`."""
 
 from __future__ import annotations
 
 import re
 
-from unibase.imaging.confidentiality.texts.vocabulary import vocabulary
+from unibase.imaging.confidentiality.texts.vocabulary import allowed, vocabulary
 
+_DEGREES = r"(?:[._ ]+(?:med|dent|vet|rer|nat|phil|habil|univ|ing|dipl|h\.? ?c|msc|phd|md)(?![^\W_]))*"
 _TITLE = re.compile(
-    r"(?<![^\W_])(?<!\d )(?:(?P<sure>mm?es?|mlles?|mrs|maitre|monsieur|madame|docteure?|prof(?:esseure?)?|[dp]r\.)|dr|pr|mr|m)"
-    r"[._^ ]+(?=[^\W\d_]{2})"
+    r"(?<![^\W_])(?<!\d )(?:(?P<sure>mm?es?|mlles?|mrs|miss|maitre|monsieur|madame|mademoiselle|docteure?|doctor|herr|frau|senora?|signora?|sra|sr\.|"
+    rf"dott(?:\.?ssa)?|mevrouw|meneer|(?:prof(?:esseure?|essor)?|[dp]r){_DEGREES}\.|prof(?:esseure?|essor)?{_DEGREES}|dr[. ]+med{_DEGREES})|dr|pr|mr|m)"
+    r"[._^ ]+(?=[^\W\d_])"
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['\-][^\W\d_]+)*")
-_BETWEEN = re.compile(r"[ ^\-']{1,2}")
-_MOST_NAMES = 3
+_INITIALS = re.compile(r"(?:[^\W\d_](?:[.\-^]{1,2} ?| )){0,2}(?=[^\W\d_]{2})")
+_PARTICLES = re.compile(
+    r"(?:(?:le|la|les|l|de|du|des|d|van|von|der|den|el|al|ben|bin|abd|abou|saint|sainte|st|ste|mac|mc|o|da|di|do|dos|ter|ten)[ ^'’\-]+)*"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_BETWEEN = re.compile(r"(?: ?[,;/&+] ?|[ ^'’\-_.]{1,2}| et | and )(?=[^\W\d_])")
+_MOST_NAMES = 5
 
 
 def titled(plain: str) -> list[tuple[int, int]]:
@@ -25,21 +31,55 @@ def titled(plain: str) -> list[tuple[int, int]]:
     """
     spans = []
     for match in _TITLE.finditer(plain):
-        end = _end_of_names(plain, match.end(), sure=match["sure"] is not None)
-        if end > match.end():
-            spans.append((match.start(), end))
+        names = names_at(plain, match.end(), _named(sure=match["sure"] is not None))
+        if names:
+            spans += [(match.start(), names[0][1]), *names[1:]]
     return spans
 
 
-def _end_of_names(plain: str, start: int, *, sure: bool) -> int:
+def _named(*, sure: bool) -> frozenset[str]:
     known = vocabulary()
-    named = known.names | (known.also_names if sure else known.also_names - known.body)
-    end = at = start
+    return known.names | (known.also_names | known.rare_names if sure else known.also_names - known.body)
+
+
+def names_at(plain: str, start: int, named: frozenset[str]) -> list[tuple[int, int]]:
+    """Return where words of `named` stand from a place on, with initials and particles before them.
+
+    Words that no vocabulary holds may stand between: they are names too, and go without being told here. A term of
+    several words ends the search: `petit bassin`.
+
+    Args:
+        plain: The folded text.
+        start: Where a name may begin.
+        named: Words that are names here.
+
+    >>> names_at("j. le grand foie", 0, frozenset({"grand"}))
+    [(0, 11)]
+    """
+    spans: list[tuple[int, int]] = []
+    at = start
     for _ in range(_MOST_NAMES):
-        word = _WORD.match(plain, at)
-        if word is None or word[0] not in named:
+        word = _word(plain, at, named)
+        if word is None or vocabulary().phrases.match(plain, word.start()):
             break
-        end = word.end()
-        gap = _BETWEEN.match(plain, end)
-        at = gap.end() if gap else end
-    return end
+        if word[0] in named:
+            spans.append((at, word.end()))
+        elif allowed(word[0]):
+            break
+        gap = _BETWEEN.match(plain, word.end())
+        if gap is None:
+            break
+        at = gap.end()
+    return spans
+
+
+def _word(plain: str, at: int, named: frozenset[str]) -> re.Match[str] | None:
+    """Return the word at a place, after initials and particles where a name follows these."""
+    found = _INITIALS.match(plain, at)
+    first = found.end() if found else at
+    particles = _PARTICLES.match(plain, first)
+    for place in (first, particles.end() if particles else first):
+        word = _WORD.match(plain, place)
+        if word is not None and (word[0] in named or not allowed(word[0])):
+            return word
+    return _WORD.match(plain, at)

@@ -67,6 +67,9 @@ class Vocabulary:
         names: Names of persons.
         common_names: The commonest of them: what names a person among codes that the standard defines, of which ANN is one.
         also_names: Words that are common names as well (`masse`): after a title they name a person.
+        rare_names: Words that are rarer names: they name a person where nothing else can stand.
+        things: What has a name of its own, as `protocol` in `protocol name`.
+        statements: Words that state something where the name of a person might stand: `prone` in `patient prone`.
         body: Words of anatomy, and those of imaging that name nobody.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
         joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
@@ -81,6 +84,9 @@ class Vocabulary:
     names: frozenset[str]
     common_names: frozenset[str]
     also_names: frozenset[str]
+    rare_names: frozenset[str]
+    things: frozenset[str]
+    statements: frozenset[str]
     body: frozenset[str]
     combining: frozenset[str]
     joining: re.Pattern[str]
@@ -90,6 +96,7 @@ class Vocabulary:
 @cache
 def vocabulary() -> Vocabulary:
     """Return the lists, read once."""
+    things, statements = _sections((_WORDS / "no_names.txt").read_text(encoding="utf-8"))
     core = _sections((_WORDS / "core.txt").read_text(encoding="utf-8"))
     words = frozenset().union(*map(_read, _LISTS)) | core[1]
     phrases = [line for line in (_WORDS / "phrases.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
@@ -103,6 +110,9 @@ def vocabulary() -> Vocabulary:
         (_read("names") | _read("people")) - words,
         _read("names") - words,
         _read("also_names"),
+        _read("rare_names"),
+        things,
+        statements,
         core[1] | _read("anatomy"),
         _read("combining"),
         _joining(_read("joining")),
