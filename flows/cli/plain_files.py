@@ -25,6 +25,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask, said_of_dates
+from unibase.imaging.confidentiality.taught_names import names_taught
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file
@@ -48,11 +49,14 @@ class _Door:
     key: Key
     lookup: SubjectLookup
     decisions: Mapping[str, Decision]
+    taught: tuple[str, ...] = ()
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, object]:
     return deidentify_to(
-        DeidentifyTask(source, door.destination, CENTRE, door.options, door.key, door.lookup, decisions=door.decisions)
+        DeidentifyTask(
+            source, door.destination, CENTRE, door.options, door.key, door.lookup, decisions=door.decisions, taught=door.taught
+        )
     )
 
 
@@ -128,6 +132,7 @@ def _door(asked: PlainDeidentification, key: Key) -> _Door:
 def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
     """De-identify every file; return how each ended."""
     files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
+    door = replace(door, taught=tuple(sorted(frozenset().union(*map(names_taught, files.values())))))
     job = Job(
         "deidentify",
         _deidentify,
@@ -135,6 +140,7 @@ def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
             door.options.model_dump(mode="json"),
             door.key.fingerprint,
             sha256_file(asked.pixels) if asked.pixels else "",
+            door.taught,
         ],
         shared=door,
         batch_size=BATCH,

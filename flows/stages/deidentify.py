@@ -13,6 +13,7 @@ from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.dicom_files import Images, images_of
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
+from unibase.flows.stages.deidentify_names import names_of_centre
 from unibase.flows.study.places import DICOM, FETCHED, LEDGER, RECORDS
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
@@ -41,24 +42,37 @@ class _Door:
     index: dict[int, IndexEvent]
     shifts: dict[int, int]
     decisions: Mapping[str, Decision]
+    taught: tuple[str, ...] = ()
 
-    def said_of(self, subject_id: int) -> dict[str, Any]:
-        """Return what a copy depends on beside its source: when any of it changes, the subject's files are written again."""
+    def said_of(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a copy depends on beside its source: when any of it changes, the file is written again."""
+        subject_id = result["subject_id"]
         event = self.index.get(subject_id)
+        # A name that another file teaches concerns the files in whose texts it stands, and no others.
+        taught = " ".join(sorted(set(self.taught) & set(result.get("met", ()))))
         return {
             "index": f"{event.kind} {event.shifted_date.isoformat()}" if event else "",
             "shift_days": self.shifts.get(subject_id, 0),
             # A name that the ledger learns is sought in the texts of all files of the person. Keyed: it tells nothing.
             "known": self.key.mac("known-of-person", repr(self.lookup.persons.get(subject_id)))[:8].hex(),
+            "taught": self.key.mac("taught-names", taught)[:8].hex(),
         }
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, object]:
     task = DeidentifyTask(
-        source, door.destination, door.centre, door.options, door.key, door.lookup, door.index, decisions=door.decisions
+        source,
+        door.destination,
+        door.centre,
+        door.options,
+        door.key,
+        door.lookup,
+        door.index,
+        decisions=door.decisions,
+        taught=door.taught,
     )
     result = deidentify_to(task)
-    return {**result, **door.said_of(result["subject_id"])}
+    return {**result, **door.said_of(result)}
 
 
 def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
@@ -102,7 +116,8 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         unreadable_sources.check(run, f"{name}.dicom", 0)
-    door = replace(_door(run, name, _index(run) if units else {}), decisions=decisions)
+    door = _door(run, name, _index(run) if units else {})
+    door = replace(door, decisions=decisions, taught=names_of_centre(run, name, units))
     job = Job(
         stage,
         _deidentify,
@@ -115,7 +130,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         ],
         batch_size=BATCH,
         leaves=partial(copies_of, door.destination),
-        still_there=lambda result: door.said_of(result["subject_id"]).items() <= result.items(),
+        still_there=lambda result: door.said_of(result).items() <= result.items(),
     )
     outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentified",))
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))

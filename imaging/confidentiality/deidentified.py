@@ -92,6 +92,7 @@ class DeidentifyTask:
         index: The index event by subject_id, to write the days from it to the study (0012,0052).
         identifiers: Further identifiers of the subject (names, numbers) that the header may not hold.
         decisions: What a person decided of the pixels of images at risk, by the BLAKE3 of the source file.
+        taught: Names of staff and relatives that are words too, as the files of the centre teach them (`taught_names`), sorted.
     """
 
     source: Path | str
@@ -103,6 +104,7 @@ class DeidentifyTask:
     index: Mapping[int, IndexEvent] = field(default_factory=dict, repr=False)
     identifiers: tuple[str, ...] = field(default=(), repr=False)
     decisions: Mapping[str, Decision] = field(default_factory=dict, repr=False)
+    taught: tuple[str, ...] = field(default=(), repr=False)
 
 
 def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
@@ -116,8 +118,8 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
 
     Returns:
         `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
-        `SOPClassUID`, `Modality`, `dates_before`: what the source says of its dates (0028,0303), and `actions`:
-        `{action: {keyword: count}}`.
+        `SOPClassUID`, `Modality`, `dates_before`: what the source says of its dates (0028,0303), `met`: words of its texts that
+        are names too (of the vault), and `actions`: `{action: {keyword: count}}`.
 
     Raises:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
@@ -188,6 +190,7 @@ def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, object]:
         "SOPInstanceUID": instance.decode(),
         "SOPClassUID": job.sop_class,
         "Modality": facts.get("Modality", ""),
+        "met": sorted(job.identifiers.met),
         "dates_before": facts.get("LongitudinalTemporalInformationModified", "").upper(),
         "actions": _actions(job.tally),
     }
@@ -330,7 +333,8 @@ def _known(task: DeidentifyTask, subject: Subject) -> tuple[Knowledge, ...]:
         _KNOWN.clear()
         known = _KNOWN[id(lookup)] = (lookup, knowledge_of(lookup))
     found = known[1].get(subject.subject_id)
-    return (*((found,) if found else ()), *((Knowledge(numbers=task.identifiers),) if task.identifiers else ()))
+    told = Knowledge(numbers=task.identifiers, taught=task.taught)
+    return (*((found,) if found else ()), *((told,) if task.identifiers or task.taught else ()))
 
 
 def _identity(top: Mapping[int, bytes], tag: int, policy: Policy, job: Job) -> bytes:

@@ -60,6 +60,11 @@ class Identifiers:
         self.memo: dict[object, dict[tuple[str, str, bytes], bytes]] = {}
         """Values already treated, by what they depend on beside the identifiers: for the fast path."""
 
+    @property
+    def met(self) -> frozenset[str]:
+        """Words that are names too and stood in texts cleaned so far."""
+        return frozenset(self._cleaner.met)
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where what is known stands in `text`, not merged.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from unibase.imaging.confidentiality.texts.announced import announced
 from unibase.imaging.confidentiality.texts.days import Span, dates_in
 from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
-from unibase.imaging.confidentiality.texts.known import WORD, Known
+from unibase.imaging.confidentiality.texts.known import WORD, Known, teachable
 from unibase.imaging.confidentiality.texts.titled import titled
 from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, strange_in_unspaced, vocabulary
 
@@ -21,6 +21,7 @@ Kind = Literal[
     "retained",  # an option keeps it: what is known goes
 ]
 _LONGEST_YEAR = 4
+_SET_OFF = re.compile(r"[^\W\dA-ZÀ-Þ_] [A-ZÀ-Þ][^\W\dA-ZÀ-Þ_]$")
 _EDGES = " ^,;_-/:=&"
 
 
@@ -31,10 +32,12 @@ class Cleaner:
     Attributes:
         known: What is known of its persons.
         extra: Folded words that the study allows beside the vocabulary.
+        met: Words of the texts read so far that are names too, whether they went or not.
     """
 
     known: Known
     extra: frozenset[str] = frozenset()
+    met: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def spans(self, text: str) -> list[Span]:
         """Return where what is known stands in `text`, not merged; short forms of days do not count.
@@ -58,6 +61,7 @@ class Cleaner:
         dates = [folded.span(*span) for span in dates_in(folded.plain)]
         if kind in ("text", "label"):
             found += [folded.span(*span) for span in announced(folded.plain)]
+            found += self._taught(repaired, folded)
         if kind == "text":
             found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
         else:
@@ -68,6 +72,22 @@ class Cleaner:
         if kind != "retained":
             found += self._strange(repaired, folded, found, kind in ("term", "label"))
         return _cut(repaired, found) if found else text
+
+    def _taught(self, text: str, folded: Folded) -> list[Span]:
+        """Return the words that are names of staff and relatives known here; in a term, or as a word of the trade, they stay.
+
+        A word of the trade goes where a capital sets it off from small letters before it: `vu Masse`.
+        """
+        spans: list[Span] = []
+        for match in WORD.finditer(folded.plain):
+            if match[0] not in teachable():
+                continue
+            self.met.add(match[0])
+            if match[0] in self.known.also_words and not vocabulary().phrases.match(folded.plain, match.start()):
+                span = folded.span(*match.span())
+                if match[0] not in vocabulary().trade or _SET_OFF.search(text[: span[0]] + text[span[0] : span[0] + 2]):
+                    spans.append(span)
+        return spans
 
     def _strange(self, text: str, folded: Folded, found: list[Span], technical: bool) -> list[Span]:
         """Return the tokens that are neither words nor short numbers."""

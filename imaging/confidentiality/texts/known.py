@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 from unibase.imaging.confidentiality.texts.days import KnownDays, Span
 from unibase.imaging.confidentiality.texts.folding import fold, repair, spellings
@@ -34,6 +34,7 @@ class Knowledge:
         phrases: Addresses, institutions: sought whole.
         birth_dates: Birth dates as YYYYMMDD.
         days: Other days of the file as YYYYMMDD.
+        taught: Folded words that are names of staff and relatives of the hospital, as other files name them.
     """
 
     patient_names: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Knowledge:
     phrases: tuple[str, ...] = ()
     birth_dates: tuple[str, ...] = ()
     days: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,12 @@ class Known:
         }
         staff = {word for word in others if not is_word(word) or word in vocabulary().makers}
         return frozenset({word for word in patients if (len(word) >= 3 or not word.isascii()) and word not in core} | staff)
+
+    @cached_property
+    def also_words(self) -> frozenset[str]:
+        """Words of the vocabulary that are names of staff and relatives: of the file itself, and as other files teach them."""
+        staff = {word for name in self.knowledge.staff_names for word in _name_words(name)} & teachable()
+        return frozenset(staff | set(self.knowledge.taught))
 
     @cached_property
     def joined(self) -> frozenset[str]:
@@ -214,6 +222,13 @@ def _spoilt(word: str) -> re.Pattern[str]:
     # Another letter may stand there too, where enough of the name is left to be told by.
     between = rf"(?:{_SPOILT}|[a-z])" if sum(map(len, parts)) >= _LEAST_LEFT else _SPOILT
     return re.compile(r"(?<![^\W_])" + between.join(map(re.escape, parts)) + r"(?![^\W_])")
+
+
+@cache
+def teachable() -> frozenset[str]:
+    """Return the words that are names too and that a person can be known by: no part of the body, nothing that states something."""
+    known = vocabulary()
+    return (known.also_names | known.rare_names) - known.body - known.statements
 
 
 def _name_words(name: str) -> frozenset[str]:

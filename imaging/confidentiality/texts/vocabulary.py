@@ -28,6 +28,7 @@ _LISTS = (
     "standard",
     "terms",
 )
+_TRADE = ("anatomy", "imaging", "protocols", "oncology", "agents", "devices")
 _LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""
@@ -71,6 +72,7 @@ class Vocabulary:
         things: What has a name of its own, as `protocol` in `protocol name`.
         statements: Words that state something where the name of a person might stand: `prone` in `patient prone`.
         body: Words of anatomy, and those of imaging that name nobody.
+        trade: Words of anatomy, imaging, protocols, oncology, agents and devices: of texts of imaging, not of language.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
         joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
         phrases: Terms of several words, folded, single blanks between them.
@@ -88,6 +90,7 @@ class Vocabulary:
     things: frozenset[str]
     statements: frozenset[str]
     body: frozenset[str]
+    trade: frozenset[str]
     combining: frozenset[str]
     joining: re.Pattern[str]
     phrases: re.Pattern[str]
@@ -114,6 +117,7 @@ def vocabulary() -> Vocabulary:
         things,
         statements,
         core[1] | _read("anatomy"),
+        core[1].union(*map(_read, _TRADE)),
         _read("combining"),
         _joining(_read("joining")),
         re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
