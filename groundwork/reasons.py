@@ -160,3 +160,9 @@ UNKNOWN_PATIENT = Reason(
     "Add the person to the centre's list of people and run again.",
     "Images, or a sample, of a person who is in no list of people; a DICOM file with an empty PatientID.",
 )
+INFLATES_TOO_FAR = Reason(
+    "inflates-too-far",
+    "The packed file inflates to more than 256 MiB and to more than 250 times its own size, as none of its kind does.",
+    "Look at who made it. If it is right, bring it unpacked.",
+    "A deflated DICOM file of 2 MB that holds 2 GB of zeros.",
+)

@@ -184,7 +184,9 @@ def send(study: Path) -> None:
 
 
 @app.command
-def status(study: Path, *, files: Path | None = None, json: bool = False) -> None:
+def status(
+    study: Path, *, files: Path | None = None, page: Path | None = None, prometheus: Path | None = None, json: bool = False
+) -> None:
     """Show what every stage took in, finished and refused, and the last release; also while a run goes on.
 
     Example: `unibase status study.yaml --files files.csv`
@@ -192,6 +194,8 @@ def status(study: Path, *, files: Path | None = None, json: bool = False) -> Non
     Args:
         study: The study file.
         files: Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
+        page: Also write an HTML page: a timeline of the stages, what each cost, quarantine by reason. It names no file.
+        prometheus: Also write counts and durations in the text format of Prometheus, for a textfile collector.
         json: As JSON.
     """
     from unibase.flows.cli.printing import print_json
@@ -200,6 +204,14 @@ def status(study: Path, *, files: Path | None = None, json: bool = False) -> Non
 
     content = read_study(study)
     print_json(status_of(content)) if json else print(status_text(content))
+    if page:
+        from unibase.flows.looks.run_page import write_run_page  # Knows all stages: slow to import.
+
+        write_run_page(content, page)
+    if prometheus:
+        from unibase.flows.looks.metrics import write_metrics  # As above.
+
+        write_metrics(content, prometheus)
     if files and json:
         write_files(content, files)
     elif files:

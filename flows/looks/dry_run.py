@@ -11,6 +11,7 @@ from unibase.flows.looks.doctor import disk_of
 from unibase.flows.runs import kept
 from unibase.flows.runs.pipeline import ALL
 from unibase.flows.runs.run import Run, files_below, open_run
+from unibase.flows.runs.stage_cost import last_cost
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import SourceAway
 from unibase.groundwork.work import WorkLedger
@@ -77,8 +78,8 @@ def plan_build(study: Study) -> Plan:
     with open_run(study) as run:
         changes = [found for key, path in _sources(study) if (found := _change(run.ledger, key, path))]
         stages = dict(_stages(run, changes))
-        took = [run.ledger.remembered(f"seconds {name}") for name in stages]
-    known = [float(one) for one in took if one is not None]
+        took = [last_cost(run.ledger, name) for name in stages]
+    known = [one.seconds for one in took if one is not None]
     quiet = [one.name for one in ALL if one.name not in stages]
     return Plan(changes, stages, quiet, sum(known) if len(known) == len(took) else None, sum(one.size for one in changes), free)
 

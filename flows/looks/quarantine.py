@@ -107,7 +107,7 @@ def told_of(study: Study, asked: str) -> str:
         raise UserError(f"Nothing in quarantine has the reason or the name {asked!r}. Reasons there: {known}.")
     lines = []
     for reason in sorted({one.reason for one in found}):
-        told = _reasons().get(reason)
+        told = known_reasons().get(reason)
         lines.append(f"{reason}: {told.meaning}\n  What to do: {told.remedy}\n  Example: {told.example}" if told else reason)
         for one in found:
             if one.reason == reason:
@@ -173,7 +173,8 @@ def _mark(stage: str, outcome: Outcome) -> str:
     return f"{stage}\x1f{outcome.key}\x1f{outcome.input_digest}\x1f{outcome.reason}"
 
 
-def _reasons() -> dict[str, Reason]:
+def known_reasons() -> dict[str, Reason]:
+    """Return all reasons that our rooms declare, by code."""
     return {str(reason): reason for room in _rooms() for reason in room.values()}
 
 

@@ -1,13 +1,15 @@
 """A Prefect API server for one run, where no server is set: on loopback, on SQLite, gone with the run.
 
 Prefect can start one by itself, but a killed run leaves that one behind. Ours asks the kernel to be killed with its
-parent, so nothing stays, whatever ends the run.
+parent, so nothing stays, whatever ends the run. Who else has an account on the machine reaches loopback too, so the server
+asks for a password that this run alone knows.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -50,10 +52,12 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
         home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    process = _started(home, port)
-    previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    password = f"unibase:{secrets.token_urlsafe(32)}"
+    process = _started(home, port, password)
+    ours = {"PREFECT_API_URL": url, "PREFECT_HOME": str(home), "PREFECT_API_AUTH_STRING": password}
+    previous = {name: os.environ.get(name) for name in ours}
     try:
-        os.environ.update({"PREFECT_API_URL": url, "PREFECT_HOME": str(home)})
+        os.environ.update(ours)
         meanwhile()
         _await_health(process, f"{url}/health", home / LOG)
         yield url
@@ -65,12 +69,13 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
         _ended(process)
 
 
-def _started(home: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start a server whose database and log stand in `home`."""
+def _started(home: Path, port: int, password: str) -> subprocess.Popen[bytes]:
+    """Start a server whose database and log stand in `home`; it is told its password by its environment, as nobody else sees."""
     environment = {
         **os.environ,
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": "",
+        "PREFECT_SERVER_API_AUTH_STRING": password,
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",

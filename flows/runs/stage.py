@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from unibase.flows.runs import kept
 from unibase.flows.runs.run import Run
+from unibase.flows.runs.stage_cost import weighed
 from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import Place
 from unibase.flows.study.vault_at_rest import keep
@@ -53,8 +53,7 @@ class Stage:
         if self.derived and kept.stands(run, self.name, self.leaves, inputs):
             run.say(f"{self.name}: nothing new; what it left stands")
             return
-        started = time.monotonic()
-        with run.within((*self.reads, *self.leaves)):
+        with weighed(run.ledger, self.name), run.within((*self.reads, *self.leaves)):
             if self.run is not None:
                 self.run(run)
             if self.run_centre is not None:
@@ -62,7 +61,6 @@ class Stage:
                     self.run_centre(run, name)
                     check()
         kept.write_down(run, self.name, self.leaves, inputs)
-        run.ledger.remember(f"seconds {self.name}", round(time.monotonic() - started, 1))
         keep(run.study.work.root)
         check()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from unibase.groundwork.inflating import inflate
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging import reasons
@@ -23,7 +23,6 @@ from unibase.imaging.dicom.opened import without_preamble
 
 _WHOLE = 64 * 2**20
 """Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
-_MAX_INFLATED = 2 * 2**30
 
 _IMPLICIT = "1.2.840.10008.1.2"
 _EXPLICIT = "1.2.840.10008.1.2.1"
@@ -94,12 +93,10 @@ class Source:
         self.transfer_syntax, self._sop_class, start = _read_start(self.buffer)
         self.deflated = self.transfer_syntax == _DEFLATED
         if self.deflated:
-            inflater = zlib.decompressobj(-15)
-            self.buffer = inflater.decompress(self.buffer[start:], _MAX_INFLATED)
-            if not inflater.eof:
-                raise Unusable(
-                    TRUNCATED_FILE, "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
-                )
+            try:
+                self.buffer = inflate(self.buffer[start:])
+            except EOFError:
+                raise Unusable(TRUNCATED_FILE, "The deflated data set ends early.", "Export the file again.") from None
             start = 0
         self._start = start
         self.encoding = _encoding(self.transfer_syntax)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from unibase.groundwork.inflating import refuse_bomb
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 
@@ -15,6 +16,7 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 """Groups with which a data set begins: file meta information, or the identification of an image."""
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
+_DEFLATED, _LONGEST_META = b"1.2.840.10008.1.2.1.99", 2**16
 _PIXEL_CLASSES = ("2", "2.1", "2.2", "4", "4.1", "4.3", "4.4", "128", "128.1", "130", "20")
 """Classes of CT, MR, PET and nuclear medicine, below the root of storage classes: each of their instances has pixels."""
 
@@ -45,6 +47,7 @@ def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *,
         pixels: Whether the pixel data is read.
 
     Raises:
+        Unusable: `inflates-too-far`.
         InvalidDicomError: If it is no DICOM; whatever else pydicom raises for a broken file.
     """
     import pydicom
@@ -56,6 +59,8 @@ def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *,
         with source.open("rb") as stream:
             start = stream.read(132)
     bare = without_preamble(start)
+    if isinstance(source, Path):
+        _refuse_what_inflates(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         opened = io.BytesIO(source) if isinstance(source, bytes) else source
@@ -66,6 +71,15 @@ def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *,
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
+
+
+def _refuse_what_inflates(path: Path) -> None:
+    """Refuse a deflated data set that inflates without end, before pydicom inflates it whole."""
+    with path.open("rb") as stream:
+        start = stream.read(_LONGEST_META)
+    length = int.from_bytes(start[140:144], "little") + 144
+    if _DEFLATED in start[144:length]:
+        refuse_bomb(path, length)
 
 
 def check_not_cut(header: Any) -> None:

@@ -20,6 +20,7 @@ from typing import IO
 
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import atomic_file
+from unibase.groundwork.inflating import most_inflated
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.fetching.parts import IN_MEMORY
 from unibase.imaging.fetching.reasons import (
@@ -31,11 +32,6 @@ from unibase.imaging.fetching.reasons import (
 )
 from unibase.imaging.reasons import NOT_DICOM
 
-MOST_TIMES_LARGER = 250
-"""An archive does not unpack to more than this many times its own size: DICOM shrinks to a half or third as a rule, a black
-mask in 16 bits to a hundredth."""
-ALWAYS_ALLOWED = 256 * 2**20
-"""Bytes that any archive may unpack to: few and empty images shrink further."""
 KEPT_FREE = 2**30
 """Bytes of the disk that unpacking leaves free."""
 DEEPEST = 3
@@ -125,7 +121,7 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
         Unusable: If nothing of it can be used: it is broken, or unpacks to too much.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    allowed = max(ALWAYS_ALLOWED, MOST_TIMES_LARGER * archive.stat().st_size)
+    allowed = most_inflated(archive.stat().st_size)
     budget = _Budget(min(allowed, max(shutil.disk_usage(folder).free - KEPT_FREE, 0)))
     done = Unpacked()
     try:

@@ -6,7 +6,6 @@ out by `gates`, not believed here: integer values become integers, all others st
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NO_COMMON_GENE, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
@@ -237,7 +237,7 @@ def _read_h5ad(path: Path) -> AnnData:
     from anndata.io import read_elem
 
     # In memory: nothing of it may stay behind outside the study's folders.
-    with gzip.open(path) as packed, h5py.File(io.BytesIO(packed.read()), "r") as file:
+    with h5py.File(io.BytesIO(gunzip(path.read_bytes())), "r") as file:
         content: Any = read_elem(file)
     return cast("AnnData", content)
 

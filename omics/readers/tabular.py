@@ -8,7 +8,6 @@ titles, decimal commas and thousands separators, Parquet and spreadsheets. What 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 import zlib
@@ -21,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
 from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of, rounded_by_spreadsheets
@@ -113,7 +113,7 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
         data = path.read_bytes()
         if data[:2] == _GZIP:
             traits.append("bgzip" if data[12:14] == b"BC" else "gzip")
-            data = gzip.decompress(data)
+            data = gunzip(data)
     except (OSError, EOFError, zlib.error) as error:
         raise truncated(error) from None
     if data[:4] in (_ZIP, _OLE):
@@ -167,7 +167,7 @@ def is_packed_sheet(path: Path) -> bool:
 
 def _parquet(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(gzip.decompress(path.read_bytes()) if is_gzip(path) else path)
+        return pl.read_parquet(gunzip(path.read_bytes()) if is_gzip(path) else path)
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise truncated(error) from None
 

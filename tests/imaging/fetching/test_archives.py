@@ -12,6 +12,7 @@ import pytest
 
 from tests.imaging.deidentify_help import ct
 from tests.imaging.fetching.web_archive import encoded
+from unibase.groundwork import inflating
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.fetching import archives
 from unibase.imaging.fetching.archives import is_archive, safe_name, unpack
@@ -178,7 +179,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_what_unpacks_to_too_much_is_refused_whole(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "ALWAYS_ALLOWED", 1_000_000)
+    monkeypatch.setattr(inflating, "ALWAYS_ALLOWED", 1_000_000)
     source = tmp_path / ("x.tgz" if "tar" in kind else "x.zip")
     source.write_bytes(BOMBS[kind]())
     with pytest.raises(Unusable) as told:
