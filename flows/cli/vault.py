@@ -70,6 +70,21 @@ def key_vault(file: Path) -> None:
     print(f"{file}: {new_identity(file)}. Keep a copy elsewhere: without it nobody opens a vault that it sealed.")
 
 
+@key_app.command(name="signing")
+def key_signing(file: Path) -> None:
+    """Make a key that signs releases, mode 0600, and its public half; `signing_key: FILE` in the study file names it.
+
+    Example: `unibase key signing site.pem`
+
+    Args:
+        file: The file to write; it must not exist. The public half stands beside it as NAME.pub.
+    """
+    from unibase.releases.content.signing import fingerprint, new_signing_key
+
+    new_signing_key(file)
+    print(f"{file}.pub is for recipients. Tell them its fingerprint another way: {fingerprint(f'{file}.pub')}")
+
+
 @key_app.command(name="rotate")
 def key_rotate(study: Path, file: Path) -> None:
     """Make a new key for a study and list, in the vault, which pseudonym becomes which; no link changes.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from unibase.flows.runs.code import ROOMS, ROOT, file_digest
 from unibase.flows.study.named_files import files_of_settings
 from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, PEOPLE, RELEASE, Place
+from unibase.flows.study.study_file import NO_VALUE
 from unibase.groundwork.contents import UNREAD
 from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.problems import MachineFault
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _LOOKED_AFTER = frozenset({DICOM, FETCHED, LEDGER, OBJECTIONS, RELEASE})
 """Places that see to themselves: copies are sealed one by one, what was fetched is proven by counts, the ledger of persons has digests of its own and is changed by
 custodians too, a release has its manifest."""
-_NO_INPUT = ("dask", "workspace", "releases", "key", "vault", "research_pacs")
-"""Keys of the study file that change no value."""
 
 
 def inputs(run: Run, stage: str, reads: Iterable[Place]) -> str:
@@ -40,7 +39,7 @@ def inputs(run: Run, stage: str, reads: Iterable[Place]) -> str:
         reads: Places that it reads.
     """
     study = run.study
-    settings = {key: value for key, value in study.settings().items() if key not in _NO_INPUT}
+    settings = {key: value for key, value in study.settings().items() if key not in NO_VALUE}
     known = set(reads)
     copies = [run.ledger.digest(f"deidentify-{name}") for name in study.centres] if DICOM in known else []
     persons = run.content(

@@ -46,9 +46,11 @@ from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import MASK_AGREEMENT as AGREEMENT_TABLE
 from unibase.flows.study.places import REPORT_VALUES as REPORT_VALUES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
+from unibase.flows.study.study_file import NO_VALUE
 from unibase.flows.vault.marking import mark_releases
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
+from unibase.groundwork.problems import UserError
 from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
@@ -58,6 +60,7 @@ from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
+from unibase.releases.content.signing import sign
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy, measure
 from unibase.releases.images.nnunet import told_of_datasets
@@ -181,23 +184,14 @@ def _previous(run: Run, version: str) -> Path | None:
     return last if manifest.read(last).get("key_fingerprint") == run.key.fingerprint else None
 
 
+PRIVATE = NO_VALUE | {"links", "custodians", "ledger_revision", "centres", "segmenters"}
+"""Sections of a study file that say where things are; no release repeats them as they stand."""
+
+
 def _released_settings(run: Run) -> dict[str, object]:
     """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
-    settings = study.settings()
-    for private in (
-        "workspace",
-        "releases",
-        "key",
-        "vault",
-        "links",
-        "custodians",
-        "ledger_revision",
-        "dask",
-        "centres",
-        "segmenters",
-    ):
-        settings.pop(private, None)
+    settings = {name: value for name, value in study.settings().items() if name not in PRIVATE}
     settings["centres"] = {
         name: {
             "clinical": centre.clinical.format if centre.clinical else None,
@@ -217,6 +211,8 @@ def _released_settings(run: Run) -> dict[str, object]:
     for name in ("concepts", "quality", "definitions"):
         if path := getattr(study, name):
             settings[name] = sha256_file(study.path(path))
+    if study.vocabulary:
+        settings["vocabulary"] = run.content("vocabulary", [study.path(study.vocabulary)])
     if study.deidentification.pixels:
         settings["deidentification"]["pixels"] = sha256_file(study.path(study.deidentification.pixels))
     return settings
@@ -270,7 +266,7 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     check()
     unreadable_sources.refuse_stopped(run)
     kept.refuse_harmed(run, STAGE.reads)
-    releases = run.study.path(run.study.releases)
+    releases, signer = run.study.path(run.study.releases), _signer(run)
     stood = set(published(releases))
     version, content = version or run.study.release.version, _depends_on(run)
     if last := _stands(run, content, version, releases):
@@ -282,6 +278,8 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     other = Following(following, _previous(run, following)) if following else None
     check()
     folder = publish_release(inputs, releases, needles(run), other)
+    if signer:
+        run.say(f"release: signed, {sign(folder, signer).name}")
     asked = digest_of([content, _versions(releases)])
     seals = sealed([Output(folder)])
     run.ledger.remember("release", {"asked": asked, "folder": folder.relative_to(releases).as_posix(), "seals": seals})
@@ -296,6 +294,16 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     return folder
 
 
+def _signer(run: Run) -> Path | None:
+    """Return the key that signs releases, or None; it must be there before a release is made."""
+    if run.study.signing_key is None:
+        return None
+    private = run.study.path(run.study.signing_key)
+    if not private.exists():
+        raise UserError(f"signing_key: there is no key at {private}. Make one: unibase key signing {private}")
+    return private
+
+
 def _say_told(run: Run, about: Mapping[str, Any]) -> None:
     """Say which columns the disclosure policy made coarser while another file tells the value before."""
     for column, places in about["told_elsewhere"].items():
@@ -306,7 +314,9 @@ def _say_told(run: Run, about: Mapping[str, Any]) -> None:
 
 def _depends_on(run: Run) -> str:
     """Return a digest of all that the content of a release depends on, the releases before it apart."""
-    return digest_of([kept.inputs(run, "release", STAGE.reads), run.content("quarantine", [run.quarantine_file("x").parent])])
+    quarantine = run.content("quarantine", [run.quarantine_file("x").parent])
+    signed = [sha256_file(signer)] if (signer := _signer(run)) else []
+    return digest_of([kept.inputs(run, "release", STAGE.reads), quarantine, *signed])
 
 
 def _stands(run: Run, content: str, version: str, releases: Path) -> Path | None:

@@ -31,6 +31,10 @@ _MODEL = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
+NO_VALUE = frozenset({"dask", "workspace", "releases", "key", "vault", "audit_copy", "signing_key", "research_pacs"})
+"""Keys of the study file that change no value of a release."""
+
+
 def _variable(match: re.Match[str]) -> str:
     value = os.environ.get(match[1]) or match[2]
     if value is None:
@@ -101,6 +105,8 @@ class Study(Section):
     its own in `manifest.json`."""
     custodians: Custodians | None = None
     research_pacs: DicomTarget | None = None
+    signing_key: str | None = None
+    """Private key (`unibase key signing FILE`) that signs every release when it is published."""
     links: str | None = None
     """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation. Without clear text it
     comes from `unibase encoded answer`."""

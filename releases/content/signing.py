@@ -54,7 +54,7 @@ def sign(folder: Path | str, private_key: Path | str) -> Path:
         raise UserError(f"Others can read the signing key {path}. Close it: chmod 600 {path}")
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise UserError(f"{path} holds another kind of key than Ed25519. Make one with `unibase sign --new-key FILE`.")
+        raise UserError(f"{path} holds another kind of key than Ed25519. Make one: unibase key signing FILE.")
     write_text(folder / SIGNATURE, key.sign((folder / MANIFEST).read_bytes()).hex() + "\n")
     return folder / SIGNATURE
 
