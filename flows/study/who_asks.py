@@ -40,15 +40,30 @@ def who_asks(study: Study, who: Credentials) -> Who:
     Raises:
         UserError: If one is not where the study file says.
     """
-    token = _variable(who.token_env) if who.token_env else ""
-    if who.token_prefect_secret:
-        from unibase.flows.study.prefect_key import read_secret  # imports Prefect
+    if who.token_prefect_secret or who.token_env:
+        return Who(token=_of_header(_from_prefect(who.token_prefect_secret) or _variable(who.token_env or "")))
+    return Who(_variable(who.user_env), _password(study, who)) if who.user_env else Who()
 
-        token = read_secret(who.token_prefect_secret)
-    if token or not who.user_env:
-        return Who(token=token)
-    password = _variable(who.password_env) if who.password_env else _first_line(study.path(who.password_file or ""))
-    return Who(_variable(who.user_env), password)
+
+def _password(study: Study, who: Credentials) -> str:
+    if who.password_prefect_secret or who.password_env:
+        return _from_prefect(who.password_prefect_secret) or _variable(who.password_env or "")
+    return _first_line(study.path(who.password_file or ""))
+
+
+def _from_prefect(name: str | None) -> str:
+    if not name:
+        return ""
+    from unibase.flows.study.prefect_key import read_secret  # imports Prefect
+
+    return read_secret(name)
+
+
+def _of_header(token: str) -> str:
+    """Return a token, or raise where no header can hold it: the client's own error would show it."""
+    if not (token.isascii() and token.isprintable()) or token != token.strip():
+        raise UserError("The token of `credentials` holds spaces at an end, or characters that no token has. Copy it again.")
+    return token
 
 
 def store_options(study: Study, source: DicomSource) -> dict[str, object]:
@@ -77,7 +92,7 @@ def store_options(study: Study, source: DicomSource) -> dict[str, object]:
 
 
 def _variable(name: str) -> str:
-    value = os.environ.get(name)
+    value = os.environ.get(name, "").rstrip("\r\n")
     if not value:
         raise UserError(f"The environment variable {name}, which `credentials` names, is not set. Set it and start again.")
     return value
@@ -88,7 +103,9 @@ def _first_line(path: Path) -> str:
         raise UserError(f"There is no password file {path}. Write the password into it, mode 0600.")
     if path.stat().st_mode & 0o077:
         raise UserError(f"{path} can be read by others. Run: chmod 600 {path}")
-    return path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+    if not (line := path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")):
+        raise UserError(f"The first line of {path} is empty. Write the password into it.")
+    return line
 
 
 def listening(study: Study, tls: Tls) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,10 +108,7 @@ class DicomWeb:
         if answer.status_code == 204:
             return _Page([], False)
         refuse(answer)
-        try:
-            content = answer.json()
-        except ValueError:
-            content = None
+        content = _content(answer)
         if not isinstance(content, list):
             kind = answer.headers.get("content-type", "nothing").partition(";")[0]
             raise UserError(
@@ -151,6 +149,18 @@ class DicomWeb:
             yield from parts(answer.iter_bytes(), boundary, self.folder)
 
 
+def _content(answer: httpx.Response) -> object:
+    """Return what the JSON of an answer holds, in UTF-8 unless it declares another encoding; None where it is no JSON."""
+    try:
+        return json.loads(answer.content.decode(answer.charset_encoding or "utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UserError(
+            "The archive answers in an encoding that it does not declare; DICOM JSON is UTF-8. Look at the character set of the archive."
+        ) from None
+    except (ValueError, LookupError):
+        return None
+
+
 def _alone(chunks: Iterator[bytes], folder: Path) -> Iterator[IO[bytes]]:
     """Yield the one object of an answer that has no parts."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder)) as body:
@@ -171,6 +181,8 @@ class as_passing:
             raise Again("does not answer in time") from None
         if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
             raise UserError("The archive's certificate is not trusted. Name the authority that signed it: tls.ca") from None
+        if isinstance(error, httpx.DecodingError):
+            raise Again("sent an answer that is not compressed as it says") from None
         if isinstance(error, httpx.TransportError):
             raise Again(f"cannot be reached, or cut the connection ({type(error).__name__})") from None
 
@@ -227,11 +239,14 @@ def _study(row: _Row) -> StudyAnswer:
 def _values(row: _Row, tag: str) -> list[object]:
     found = row.get(tag, {})
     values = found.get("Value", []) if isinstance(found, Mapping) else []
+    # A value alone, without its list, is that value; a text is no list of letters.
+    values = values if isinstance(values, list) else [values]
     return [one for one in values if one is not None]
 
 
 def _text(row: _Row, tag: str) -> str:
-    return next((str(one) for one in _values(row, tag)), "")
+    """Return the first value of a tag, without what pads it to an even length in a file (PS3.5, 6.2)."""
+    return next((str(one).strip(" \0\r\n") for one in _values(row, tag)), "")
 
 
 def connect(root: str, folder: Path, certificates: ssl.SSLContext, timeout: float, who: Mapping[str, str]) -> DicomWeb:

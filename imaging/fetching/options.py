@@ -49,6 +49,8 @@ class Credentials(Section):
     """Environment variable with the password."""
     password_file: StudyFile = None
     """File of mode 0600 with the password in its first line, relative to the study file."""
+    password_prefect_secret: str | None = None
+    """Prefect Secret block with the password."""
     token_env: str | None = None
     """Environment variable with a bearer token; instead of user and password."""
     token_prefect_secret: str | None = None
@@ -56,8 +58,11 @@ class Credentials(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.user_env and not (self.password_env or self.password_file):
-            raise ValueError("user_env wants password_env or password_file")
+        passwords = sum(bool(one) for one in (self.password_env, self.password_file, self.password_prefect_secret))
+        if passwords != bool(self.user_env):
+            raise ValueError(
+                "user_env wants one of password_env, password_file, password_prefect_secret, and each of them user_env"
+            )
         if sum(bool(one) for one in (self.user_env, self.token_env, self.token_prefect_secret)) > 1:
             raise ValueError("name one of user_env, token_env, token_prefect_secret")
         return self

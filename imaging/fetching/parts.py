@@ -12,7 +12,7 @@ from unibase.imaging.fetching.polite import Again
 
 IN_MEMORY = 32 * 2**20
 """Bytes of a part that are held in memory; a larger one goes to a file."""
-_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_BOUNDARY = re.compile(r"""\bboundary\s*=\s*(?:"([^"]+)"|'([^']+)'|([^";,\s]+))""", re.IGNORECASE)
 _LONGEST_HEAD = 2**16
 
 
@@ -27,7 +27,7 @@ def boundary_of(content_type: str) -> bytes:
         b'a b'
     """
     found = _BOUNDARY.search(content_type)
-    return found[1].strip().encode("latin-1") if found else b""
+    return next(one for one in found.groups() if one).strip().encode("latin-1") if found else b""
 
 
 def parts(chunks: Iterable[bytes], boundary: bytes, folder: Path) -> Iterator[IO[bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 
@@ -43,10 +44,13 @@ class WebSender:
         kind = f'multipart/related; type="application/dicom"; boundary={mark.decode()}'
         with as_passing():
             answer = self.http.post(f"studies/{study}", content=content, headers={"Content-Type": kind, "Accept": JSON})
+        sent = {uid for uid, _ in files}
+        failed = _failed(answer)
         if answer.status_code == 409:  # none was taken; the answer says so one by one, or not at all
-            return _failed(answer) or {uid for uid, _ in files}
+            return (failed or set()) & sent or sent
         refuse(answer)
-        return _failed(answer) & {uid for uid, _ in files}
+        # 202 says that some were not taken, or changed. Where it cannot be read which, all go again.
+        return sent if failed is None and answer.status_code == 202 else (failed or set()) & sent
 
 
 def _mark(bodies: Iterable[bytes]) -> bytes:
@@ -54,12 +58,25 @@ def _mark(bodies: Iterable[bytes]) -> bytes:
     return sha256_bytes(b"".join(sha256_bytes(body).encode() for body in bodies))[:40].encode()
 
 
-def _failed(answer: httpx.Response) -> set[str]:
-    """Return the SOPInstanceUIDs that an answer says were not stored."""
+def _failed(answer: httpx.Response) -> set[str] | None:
+    """Return the SOPInstanceUIDs that an answer says were not stored, in JSON or XML; None where it cannot be read."""
+    if "xml" in answer.headers.get("content-type", ""):
+        return _failed_of_xml(answer.content)
     try:
         content: object = answer.json() if answer.content else {}
     except ValueError:
-        return set()
+        return None
     rows = content if isinstance(content, list) else [content]
     items = [item for row in rows if isinstance(row, Mapping) for item in row.get(_FAILED, {}).get("Value", [])]
     return {str(value) for item in items for value in item.get(_SOP, {}).get("Value", [])}
+
+
+def _failed_of_xml(content: bytes) -> set[str] | None:
+    """Return the same of the Native DICOM Model (PS3.19, A.1), which older archives answer with whatever is accepted."""
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError:
+        return None
+    lists = [one for one in root.iter() if one.get("tag") == _FAILED]
+    uids = [one for found in lists for one in found.iter() if one.get("tag") == _SOP]
+    return {(value.text or "").strip() for uid in uids for value in uid}

@@ -112,13 +112,24 @@ def stored(answer: httpx.Response, folder: Path, count: int = 4) -> tuple[list[O
 
 
 FAILED = {"00081198": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2"]}}]}}
+UID = '<DicomAttribute tag="00081155" vr="UI"><Value number="1">{}</Value></DicomAttribute>'
+LISTED = '<DicomAttribute tag="{}" vr="SQ"><Item number="1">{}</Item></DicomAttribute>'
+XML = f"""<?xml version="1.0" encoding="UTF-8"?><NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM">
+{LISTED.format("00081198", UID.format("1.2"))}{LISTED.format("00081199", UID.format("1.0"))}</NativeDicomModel>"""
+AS_XML = {"content-type": "application/dicom+xml"}
+EVERY = {"0.dcm", "1.dcm", "2.dcm", "3.dcm"}
 ANSWERS = {
     "all": (httpx.Response(200), set()),
+    "a part, as XML": (httpx.Response(202, text=XML, headers=AS_XML), {"2.dcm"}),
+    "a part, as XML, and all well": (httpx.Response(200, text=XML, headers=AS_XML), {"2.dcm"}),
+    "a part, which cannot be read": (httpx.Response(202, text="<dicom", headers=AS_XML), EVERY),
+    "a part, and no word of which": (httpx.Response(202, text="some were not stored"), EVERY),
+    "all, with warnings": (httpx.Response(202, text=json.dumps({"00081199": {}})), set()),
     "all, in words": (httpx.Response(200, text=json.dumps({"00081190": {}})), set()),
     "a part": (httpx.Response(202, text=json.dumps(FAILED)), {"2.dcm"}),
     "a part, as a list": (httpx.Response(202, text=json.dumps([FAILED])), {"2.dcm"}),
-    "none": (httpx.Response(409), {"0.dcm", "1.dcm", "2.dcm", "3.dcm"}),
-    "not this type": (httpx.Response(415), {"0.dcm", "1.dcm", "2.dcm", "3.dcm"}),
+    "none": (httpx.Response(409), EVERY),
+    "not this type": (httpx.Response(415), EVERY),
     "an answer that is none": (httpx.Response(200, text="ok"), set()),
 }
 

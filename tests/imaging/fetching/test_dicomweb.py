@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -56,6 +57,12 @@ def once(part: str, answer: Callable[[], httpx.Response | Exception]) -> Callabl
     return fault
 
 
+def compressed(content: bytes) -> httpx.Response:
+    """Return an answer that calls itself compressed by gzip."""
+    kind = "multipart/related; boundary=x"
+    return httpx.Response(200, headers={"content-encoding": "gzip", "content-type": kind}, stream=httpx.ByteStream(content))
+
+
 BUSY = {
     "503": (lambda: httpx.Response(503), 0.8, 1.2),
     "429 with seconds": (lambda: httpx.Response(429, headers={"retry-after": "7"}), 7, 7),
@@ -66,6 +73,7 @@ BUSY = {
     "cut": (lambda: httpx.RemoteProtocolError("no"), 0.8, 1.2),
     "refused": (lambda: httpx.ConnectError("no"), 0.8, 1.2),
     "error": (lambda: httpx.Response(500), 0.8, 1.2),
+    "not compressed as it says": (lambda: compressed(b"plain"), 0.8, 1.2),
 }
 
 
@@ -284,8 +292,10 @@ def test_parts_are_cut_wherever_chunks_end(tmp_path: Path, size: int) -> None:
 
 
 def test_boundaries_stand_in_quotes_or_not() -> None:
-    assert boundary_of("multipart/related; boundary=abc; type=x") == boundary_of('multipart/related;boundary="abc"') == b"abc"
-    assert boundary_of("text/html") == b""
+    for said in ("boundary=abc; type=x", 'boundary="abc"', "boundary='abc'", 'type="a/b"; BOUNDARY = "abc"', "boundary= abc"):
+        assert boundary_of(f"multipart/related; {said}") == b"abc"
+    assert boundary_of('multipart/related; boundary="a;b=c, d"') == b"a;b=c, d"
+    assert boundary_of("text/html") == boundary_of("multipart/related; myboundary=x") == b""
 
 
 @pytest.mark.parametrize(
@@ -312,7 +322,7 @@ def test_days_are_looked_at_in_answers_too(query: str, day: str, yes: bool) -> N
         ({"dicomweb": "ftp://b"}, "begins with https"),
         ({"dicomweb": "https://b", "studies": {"persons": "any"}}, "the whole archive"),
         ({"dicomweb": "https://b", "pace": {"hours": "8-18"}}, "20:00-06:00"),
-        ({"dicomweb": "https://b", "credentials": {"user_env": "U"}}, "wants password_env"),
+        ({"dicomweb": "https://b", "credentials": {"user_env": "U"}}, "wants one of password_env"),
         ({"dimse": {"host": "h", "port": 104, "called": "A" * 17}}, "1 to 16 characters"),
         ({"dimse": {"host": "h", "port": 104, "called": "  "}}, "1 to 16 characters"),
     ],
@@ -373,15 +383,37 @@ ODD_ROWS = {
     "a count with a fraction": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": [6.0]},
     "a count as a text": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": ["6 "]},
     "a day as before DICOM 3": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080020": ["2019.03.12"]},
+    "texts padded as in a file": {"0020000D": ["1.2.3.1\0"], "00100020": ["IPP1 "], "00201208": ["6\0"]},
+    "values without their lists": {"0020000D": "1.2.3.1", "00100020": "IPP1", "00201208": 6},
     "nulls": {"0020000D": ["1.2.3.1"], "00100020": [None], "0008041F": [None]},
 }
+
+
+def accented(charset: str, declared: str) -> httpx.Response:
+    rows = [{"0020000D": {"Value": ["1.2.3.1"]}, "00100020": {"Value": ["IPP1"]}, "00100010": {"Value": [{"Alphabetic": "Zoé"}]}}]
+    content = json.dumps(rows, ensure_ascii=False).encode(charset)
+    return httpx.Response(200, content=content, headers={"content-type": f"application/dicom+json{declared}"})
+
+
+@pytest.mark.parametrize(
+    ("charset", "declared"), [("utf-8", ""), ("utf-8-sig", ""), ("latin-1", "; charset=ISO-8859-1"), ("latin-1", "")]
+)
+def test_an_encoding_is_the_declared_one_and_else_utf_8(archive: WebArchive, tmp_path: Path, charset: str, declared: str) -> None:
+    archive.faults.append(once("studies", lambda: accented(charset, declared)))
+    night = Night(archive, tmp_path, persons=frozenset({"IPP1"}))
+    if charset == "latin-1" and not declared:
+        with pytest.raises(UserError, match=r"an encoding that it does not declare; DICOM JSON is UTF-8"):
+            night.run()
+    else:
+        assert night.run()["1.2.3.1"].status == "done"
 
 
 @pytest.mark.parametrize("kind", ODD_ROWS)
 def test_odd_answers_mean_what_they_say(archive: WebArchive, tmp_path: Path, kind: str) -> None:
     row: dict[str, object] = {tag: {"vr": "XX", "Value": values} for tag, values in ODD_ROWS[kind].items()}
     archive.faults.append(once("studies", told_by(200, [row])))
-    night = Night(archive, tmp_path, queries=[Query(first_day=date(2019, 3, 12))] if "day" in kind else [Query()])
+    asked = [Query(first_day=date(2019, 3, 12))] if "day" in kind else [Query()]
+    night = Night(archive, tmp_path, queries=asked, persons=None if "nulls" in kind else frozenset({"IPP1"}))
     assert night.run()["1.2.3.1"].status == "done"
     if "00201208" in row:
         archive.held.pop(0)
