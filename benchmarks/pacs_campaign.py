@@ -4,12 +4,13 @@ Both archives live in a network namespace of their own. `unibase fetch`, `unibas
 processes. On the way the client is killed, an archive is killed and started again, or the network goes down for a while; each
 command is then started again, as an operator would, until it ends well. Said at the end: whether the workspace holds the files
 of an undisturbed run; whether what was there at a kill was left alone; whether the second archive has each instance once;
-the CPU time of the client; and where a password or a name stands outside the images of the vault.
+the CPU time of the client; and where a password, a name or a hospital number stands outside the first archive and the vault.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import io
 import os
@@ -38,6 +39,7 @@ from unibase.privacy.keys import write_key_file
 PASSWORD, NAME, SPACE = "Tr0ub4dor-cheval", "Zwartjes", "unibase-pacs"
 HERE, THERE = "10.213.7.1", "10.213.7.2"
 STUDIES = 3
+SETTINGS = "orthanc.json"
 STUDY = """\
 study: campaign
 release: {{version: 1.0.0}}
@@ -199,14 +201,19 @@ def fetched_of(study: Path) -> list[Path]:
 
 
 def leaks(folder: Path) -> Counter[str]:
-    """Return where a password or a name stands outside the images of the vault and the first archive."""
+    """Return where a password, a name or a hospital number stands that should not, by the file that holds it.
+
+    The first archive and the vault hold names and numbers; Orthanc's settings hold the password.
+    """
     found: Counter[str] = Counter()
+    basic = base64.b64encode(f"unibase:{PASSWORD}".encode()).decode()
     for path in folder.rglob("*"):
-        # Orthanc's own settings hold the password.
-        inside = "fetched" in path.parts or path.relative_to(folder).parts[0] == "a" or path.name == "orthanc.json"
-        if path.is_file() and not inside:
-            content = path.read_bytes()
-            found.update(f"{word[:3]}... in {path.name}" for word in (PASSWORD, NAME) if word.encode() in content)
+        parts = path.relative_to(folder).parts
+        if not path.is_file() or "fetched" in parts or parts[:2] in (("a", "storage"), ("a", "index")) or path.name == SETTINGS:
+            continue
+        words = [PASSWORD, basic, NAME, *(() if "vault" in parts or path.name == "people.csv" else ("IPP0",))]
+        content = path.read_bytes()
+        found.update(f"{word[:3]}... in {path.name}" for word in words if word.encode() in content)
     return found
 
 
@@ -224,7 +231,7 @@ def main() -> None:
         undisturbed(right, folder / "right.log")
         disturbed(wrong, folder / "disturbed.log", asked, (source, target))
         compare(right.parent, wrong.parent, target)
-    print(f"passwords and names outside the vault's images: {dict(leaks(folder)) or 0}")
+    print(f"passwords, names and hospital numbers outside the first archive and the vault: {dict(leaks(folder)) or 0}")
     shutil.rmtree(folder)
 
 

@@ -1,16 +1,20 @@
 """Random patches of 96 x 96 x 96 voxels a CPU-second, and bytes on disk: stores of a release beside `.nii.gz`.
 
-    python -m benchmarks.patches [VOLUMES]
+    python -m benchmarks.patches FOLDER [--volumes 200] [--draws 4] [--peer-draws 1]
 
-Each volume is a CT of 512 x 512 x 120 voxels as a scanner makes them: a body in air, organs, and noise. `dataset.py` is
-what a release ships. Peers read `.nii.gz` from its beginning for a patch: SimpleITK, and nibabel and TorchIO where they
-are installed. TorchIO draws through its own `UniformSampler`.
+Each volume is a simulated CT of 512 x 512 x 120 voxels, as a scanner makes them: a body with organs and bones in the round
+field of view, noise that neighbours share in all of it, nothing outside. All differ; the seed is the number. FOLDER takes
+some 50 MB a volume; what it holds already is not made again. Ours is `Patches` of `dataset.py`, which a release ships, to the
+float32 item that a network takes. Peers draw the same places from `.nii.gz`, which is read from its beginning: SimpleITK,
+and nibabel and TorchIO where they are installed (`uv sync --group peers`). TorchIO draws through its own `UniformSampler`.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
+import argparse
+import csv
+import functools
+import importlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -18,25 +22,82 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-import zarr
+import SimpleITK as sitk
 
 from unibase.imaging.grid import Grid
 from unibase.imaging.voxels.ome_zarr import Stored, write_store
 from unibase.releases.images.nifti import write_nifti
-from unibase.releases.images.patch_dataset import _Store
+from unibase.releases.images.patch_dataset import Patches
 
 SHAPE = (120, 512, 512)
 PATCH = 96
+GRID = Grid((SHAPE[2], SHAPE[1], SHAPE[0]), (0.8, 0.8, 2.5), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+COLUMNS = ("subject_id", "Modality", "path", "regions", "unknown_regions")
+Places = tuple[slice, ...]
+
+
+@functools.cache
+def noise() -> np.ndarray:
+    """Return noise of a standard deviation of 1, as a reconstruction leaves it: neighbours in a plane share some."""
+    white = np.random.default_rng(0).standard_normal(SHAPE, dtype=np.float32)
+    shared = white + 0.6 * (np.roll(white, 1, 1) + np.roll(white, 1, 2)) + 0.36 * np.roll(white, (1, 1), (1, 2))
+    shared /= shared.std()
+    return shared
 
 
 def ct(seed: int) -> np.ndarray:
-    """Return a CT of int16, shape `SHAPE`: an ellipse of tissue with noise of 20 HU, in air without any."""
+    """Return a CT of int16 in HU, shape `SHAPE`."""
     random = np.random.default_rng(seed)
     z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
-    body = ((y - 256) / 160) ** 2 + ((x - 256) / 220) ** 2 < 1
-    organs = 60 * np.sin(z / 17) * np.sin(y / 31) * np.sin(x / 43)
-    tissue = organs + random.normal(0, 20, SHAPE)
-    return np.where(body, tissue, -1024).astype(np.int16)
+    wide, deep, left, top = random.uniform([190, 130, -15, -15], [235, 175, 15, 15])
+    inside = ((y - 256 - top) / deep) ** 2 + ((x - 256 - left) / wide) ** 2
+    phase, period = random.uniform(0, 6, 3), random.uniform(14, 45, 3)
+    waves = np.sin(z / period[0] + phase[0]) * np.sin(y / period[1] + phase[1]) * np.sin(x / period[2] + phase[2])
+    organs = 40 + 60 * waves.astype(np.float32)
+    organs[waves > 0.85] += 500  # bones
+    sound = np.roll(noise(), [int(random.integers(n)) for n in SHAPE], (0, 1, 2))
+    values = np.where(inside < 1, organs + 20 * sound, -1000 + 8 * sound)
+    seen = (y - 256) ** 2 + (x - 256) ** 2 < 255**2
+    return np.where(seen, values.clip(-1024, 3071), -1024).astype(np.int16)
+
+
+def make(home: Path, volumes: int) -> None:
+    """Write what is not there yet: each volume in both forms, and the table that `dataset.py` reads."""
+    (home / "csv").mkdir(parents=True, exist_ok=True)
+    with (home / "csv" / "images.csv").open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(COLUMNS)
+        rows.writerows((number, "CT", f"{number}.ome.zarr", "", "") for number in range(volumes))
+    about = {"origin": GRID.origin, "spacing": GRID.spacing, "direction": GRID.direction}
+    for number in range(volumes):
+        if not (home / f"{number}.ome.zarr").exists():
+            array = ct(number)
+            write_nifti(array, about, home / f"{number}.nii.gz")
+            write_store(Stored(array, GRID, "HU", [], {}), home / f"{number}.ome.zarr")
+
+
+def size(home: Path, suffix: str) -> int:
+    """Return the bytes of all files of one form."""
+    return sum(path.stat().st_size for path in home.rglob("*") if path.is_file() and suffix in path.as_posix())
+
+
+def itk(path: Path, places: Places) -> np.ndarray:
+    """Read a patch by SimpleITK."""
+    image: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    return image[places]
+
+
+def nibabel(path: Path, places: Places) -> np.ndarray:
+    """Read a patch by nibabel's slices of the file."""
+    image = importlib.import_module("nibabel").load(path)
+    return np.asarray(image.dataobj[tuple(reversed(places))]).T
+
+
+def torchio(path: Path, _: Places) -> np.ndarray:
+    """Draw a patch by TorchIO."""
+    tio = importlib.import_module("torchio")
+    subject = tio.Subject(image=tio.ScalarImage(path))
+    return np.asarray(next(tio.data.UniformSampler(PATCH)(subject, 1))["image"].data[0]).T
 
 
 def measure(name: str, read: Callable[[int], np.ndarray], draws: int) -> float:
@@ -45,83 +106,62 @@ def measure(name: str, read: Callable[[int], np.ndarray], draws: int) -> float:
     for draw in range(draws):
         assert read(draw).shape == (PATCH,) * 3
     rate = draws / (process_time() - start)
-    print(f"{name:12} {rate:8.1f} patches a CPU-second")
+    print(f"{name:12} {rate:8.1f} patches a CPU-second, {draws} draws", flush=True)
     return rate
 
 
-def main() -> None:
-    """Write the volumes, and draw the same patches from each form."""
-    volumes = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        grid = Grid((SHAPE[2], SHAPE[1], SHAPE[0]), (0.8, 0.8, 2.5), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-        about = {"origin": grid.origin, "spacing": grid.spacing, "direction": grid.direction}
-        for number in range(volumes):
-            array = ct(number)
-            write_store(Stored(array, grid, "HU", [], {}), home / f"{number}.ome.zarr")
-            write_nifti(array, about, home / f"{number}.nii.gz")
-        sizes = {
-            suffix: sum(path.stat().st_size for path in home.rglob("*") if path.is_file() and suffix in path.as_posix())
-            for suffix in (".ome.zarr", ".nii.gz")
-        }
-        print(f"on disk: {sizes['.ome.zarr'] / sizes['.nii.gz']:.2f} times .nii.gz")
-        starts = [
-            tuple(int(np.random.default_rng(draw).integers(0, n - PATCH + 1)) for n in SHAPE) for draw in range(20 * volumes)
-        ]
-
-        def places(draw: int) -> tuple[slice, ...]:
-            return tuple(slice(at, at + PATCH) for at in starts[draw])
-
-        shipped = [_Store(home / f"{number}.ome.zarr") for number in range(volumes)]
-        ours = measure("dataset.py", lambda draw: np.asarray(shipped[draw % volumes]["0"][places(draw)]), 20 * volumes)
-        with ProcessPoolExecutor(1, get_context("spawn")) as worker:
-            print(f"a worker's memory: {worker.submit(worker_memory, home, volumes).result() / 2**20:.0f} MiB")
-        stores = [zarr.open_group(home / f"{number}.ome.zarr", mode="r")["0"] for number in range(volumes)]
-        measure("zarr", lambda draw: np.asarray(stores[draw % volumes][places(draw)]), 20 * volumes)  # type: ignore[index]
-        rates = {"SimpleITK": measure("SimpleITK", lambda draw: _itk(home, draw % volumes)[places(draw)], 2 * volumes)}
-        try:
-            import nibabel  # type: ignore[import-not-found]
-
-            def whole(draw: int) -> np.ndarray:
-                image = nibabel.load(home / f"{draw % volumes}.nii.gz")
-                return np.asarray(image.dataobj[tuple(reversed(places(draw)))]).T
-
-            rates["nibabel"] = measure("nibabel", whole, 2 * volumes)
-        except ImportError:
-            print("nibabel is not installed")
-        try:
-            import torchio  # type: ignore[import-not-found]
-
-            sampler = torchio.data.UniformSampler(PATCH)
-
-            def drawn(draw: int) -> np.ndarray:
-                subject = torchio.Subject(image=torchio.ScalarImage(home / f"{draw % volumes}.nii.gz"))
-                return np.asarray(next(sampler(subject, 1))["image"].data[0])
-
-            rates["TorchIO"] = measure("TorchIO", drawn, volumes)
-        except ImportError:
-            print("TorchIO is not installed")
-        for name, rate in rates.items():
-            print(f"dataset.py : {name} = {ours / rate:.1f}")
+def ours(home: Path, draws: int) -> Patches:
+    """Return the patches of what was made."""
+    return Patches(home, "CT", (PATCH,) * 3, each=draws, endpoint="")
 
 
-def worker_memory(home: Path, volumes: int) -> int:
+def drawn(data: Patches, volumes: int, draw: int) -> np.ndarray:
+    """Return a patch; draws go from volume to volume."""
+    image: np.ndarray = data[draw % volumes * data.each + draw // volumes]["image"][0]  # type: ignore[index]
+    return image
+
+
+def worker_memory(home: Path, volumes: int, draws: int) -> int:
     """Return the peak of memory, in bytes, of a process that draws from every volume as a loader's worker does."""
-    stores = [_Store(home / f"{number}.ome.zarr") for number in range(volumes)]
-    random = np.random.default_rng(0)
-    for draw in range(5 * volumes):
-        start = [int(random.integers(0, n - PATCH + 1)) for n in SHAPE]
-        stores[draw % volumes]["0"][tuple(slice(at, at + PATCH) for at in start)]
+    data = ours(home, draws)
+    for draw in range(volumes * draws):
+        drawn(data, volumes, draw)
     # The peak that getrusage tells is that of the process before the program was loaded, too.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
-def _itk(home: Path, number: int) -> np.ndarray:
-    import SimpleITK as sitk
+def main() -> None:
+    """Write the volumes, and draw the same patches from each form."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    for name, default in (("--volumes", 200), ("--draws", 4), ("--peer-draws", 1)):
+        parser.add_argument(name, type=int, default=default)
+    asked = parser.parse_args()
+    home, volumes = asked.folder, asked.volumes
+    make(home, volumes)
+    print(f"on disk: {size(home, '.ome.zarr') / size(home, '.nii.gz'):.2f} times .nii.gz, {size(home, '.nii.gz') / 1e9:.1f} GB")
+    data = ours(home, asked.draws)
+    rate = measure("dataset.py", lambda draw: drawn(data, volumes, draw), asked.draws * volumes)
+    with ProcessPoolExecutor(1, get_context("spawn")) as worker:
+        peak = worker.submit(worker_memory, home, volumes, asked.draws).result()
+    print(f"a worker's memory: {peak / 2**20:.0f} MiB", flush=True)
+    starts = [[int(np.random.default_rng(draw).integers(0, n - PATCH + 1)) for n in SHAPE] for draw in range(volumes * 9)]
+    for peer in (itk, nibabel, torchio):
+        try:
+            compare(
+                peer, home, [tuple(slice(at, at + PATCH) for at in one) for one in starts[: asked.peer_draws * volumes]], rate
+            )
+        except ImportError:
+            print(f"{peer.__name__} is not installed")
 
-    image: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(str(home / f"{number}.nii.gz")))
-    return image
+
+def compare(peer: Callable[[Path, Places], np.ndarray], home: Path, places: list[Places], rate: float) -> None:
+    """Print how many patches of ours there are for one of a peer."""
+    volumes = len(list(home.glob("*.nii.gz")))
+    peer(home / "0.nii.gz", places[0])  # imports are not counted
+    theirs = measure(peer.__name__, lambda draw: peer(home / f"{draw % volumes}.nii.gz", places[draw]), len(places))
+    print(f"dataset.py : {peer.__name__} = {rate / theirs:.1f}", flush=True)
 
 
 if __name__ == "__main__":
