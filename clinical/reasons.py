@@ -229,6 +229,18 @@ UNREAD_COLUMN = Reason(
     "Write a rule for them; or name them under `not_mapped`, with the reason.",
     "A column `Poids` that was added to an export.",
 )
+UNREAD_FIELD = Reason(
+    "unread-field",
+    "A field of FHIR resources is not read.",
+    "Nothing, when the study does not need it.",
+    "`Observation.interpretation`.",
+)
+UNKNOWN_CONCEPT = Reason(
+    "unknown-concept",
+    "The CONCEPT table does not hold the concept of rows: their code is its number, which no concept of a study takes.",
+    "Export CONCEPT with all concepts in use, and start the same command again.",
+    "A concept of a hospital's own, above 2,000,000,000.",
+)
 UNREAD_VALUE = Reason(
     "unread-value",
     "A value is of a type that no column of an event holds.",

@@ -30,6 +30,9 @@ _DOSE = "plausibility/dose-far-off"
 _LIMITS = pl.Schema({"code": pl.String(), "unit": pl.String(), "low": pl.Float64(), "high": pl.Float64()})
 _TNM: tuple[tuple[str, Kind], ...] = (("tnm_t", "T"), ("tnm_n", "N"), ("tnm_m", "M"))
 _STAGE = "timeline"
+_SITE = r"^(?:ICD10(?:CM|GM)?//|ICDO3//(?:\d{4}/\d-)?)"
+_OF_WOMEN, _OF_MEN = _SITE + r"C5[1-8]", _SITE + r"C6[0-3]"
+"""Cancers of the female and of the male genital organs (ICD-10, and the topography of ICD-O-3)."""
 
 KEPT = pl.Schema({"centre": pl.String(), "code": pl.String(), "check": pl.String(), "events": pl.Int64()})
 """Events kept apart, by centre, code and check."""
@@ -73,6 +76,7 @@ class Judgement:
             "plausibility/sentinel-value": Look(numbers, numbers.join(sentinels(self.spread), on=values, how="semi")),
             _DOSE: Look(drugs, _outside(drugs, dose_limits(self.spread))),
             "plausibility/impossible-tnm": self._no_category(rows),
+            "plausibility/sex-against-site": _against_sex(rows),
             "plausibility/unit-by-distribution": Look(
                 judged, judged.join(self._other_units(), on=["centre", "code", "unit"], how="semi")
             ),
@@ -132,6 +136,16 @@ def _before_birth(rows: pl.DataFrame) -> pl.DataFrame:
     others = rows.filter(~life & pl.col("time_max").is_not_null())
     placed = others.join(born, on="subject_id", maintain_order="left")
     return placed.filter(pl.col("time_max").dt.date() < pl.col("born"))
+
+
+def _against_sex(rows: pl.DataFrame) -> Look:
+    """Return cancers of the genital organs of those whose sex is one, and those of the other sex's organ."""
+    women, men = pl.col("code").str.contains(_OF_WOMEN), pl.col("code").str.contains(_OF_MEN)
+    sexes = rows.filter(pl.col("code").str.starts_with("SEX//")).group_by("subject_id").agg(pl.col("code").unique().alias("sex"))
+    one = sexes.filter(pl.col("sex").list.len() == 1).with_columns(pl.col("sex").list.first())
+    sited = rows.filter(women | men).join(one, on="subject_id", how="left", maintain_order="left")
+    wrong = (women & (pl.col("sex") == "SEX//M")) | (men & (pl.col("sex") == "SEX//F"))
+    return Look(sited, sited.filter(wrong))
 
 
 def _outside(numbers: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:

@@ -27,7 +27,7 @@ CHECKS = tables.CHECKS.schema()
 
 _WHOLE = ["centre", "table"]
 _AFTER_DEATH_DAYS = 30
-_BY_FIELD = tuple(name for name in CAN_KEEP_OUT if name != "plausibility/before-birth")
+_BY_FIELD = tuple(name for name in CAN_KEEP_OUT if name not in ("plausibility/before-birth", "plausibility/sex-against-site"))
 """Checks that are told by code."""
 _COUNTED = (("violated", "violations"), ("out", "kept_out"))
 _OLDEST = 120

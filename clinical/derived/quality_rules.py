@@ -19,6 +19,7 @@ CAN_KEEP_OUT = (
     "plausibility/sentinel-value",
     "plausibility/dose-far-off",
     "plausibility/impossible-tnm",
+    "plausibility/sex-against-site",
     "plausibility/unit-by-distribution",
     "conformance/unit-mixed",
 )

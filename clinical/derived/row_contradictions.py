@@ -1,4 +1,4 @@
-"""Checks of what rows say together: sex against site, treatment before diagnosis, stage against TNM, days heaped."""
+"""Checks of what rows say together: treatment before diagnosis, stage against TNM, days heaped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from unibase.clinical.words.concepts import Concepts
 Check = tuple[str, pl.DataFrame, pl.Expr, bool]
 """Name, rows that are looked at, which of them violate it, and whether it is told by year."""
 
-_OF_WOMEN, _OF_MEN = r"^ICD10(?:CM|GM)?//C5[1-8]", r"^ICD10(?:CM|GM)?//C6[0-3]"
-"""Cancers of the female and of the male genital organs (ICD-10)."""
 _BEFORE_DIAGNOSIS_DAYS = 180
 """Anticancer drugs so long before the first diagnosis of a cancer on record."""
 FEWEST_ROWS = {"plausibility/first-of-month": 20}
@@ -28,22 +26,11 @@ def contradiction_checks(frame: pl.DataFrame) -> list[Check]:
 
 def _of_persons(frame: pl.DataFrame) -> list[Check]:
     concepts = Concepts.default()
-    sex = (
-        frame.filter(pl.col("code").str.starts_with("SEX//"))
-        .group_by("subject_id")
-        .agg(pl.when(pl.col("code").n_unique() == 1).then(pl.col("code").first()).alias("sex"))
-    )
-    women, men = pl.col("code").str.contains(_OF_WOMEN), pl.col("code").str.contains(_OF_MEN)
-    sited = frame.filter(women | men).join(sex, on="subject_id")
-    wrong = (women & (pl.col("sex") == "SEX//M")) | (men & (pl.col("sex") == "SEX//F"))
     diagnosed = concepts.select(frame, "cancer_diagnosis").filter(pl.col("time_max").is_not_null())
     first = diagnosed.group_by("subject_id").agg(pl.col("time_max").min().alias("diagnosed"))
     drugs = concepts.select(frame, "anticancer_drug").filter(pl.col("time_min").is_not_null()).join(first, on="subject_id")
     early = pl.col("time_max") < pl.col("diagnosed") - pl.duration(days=_BEFORE_DIAGNOSIS_DAYS)
-    return [
-        ("plausibility/sex-against-site", sited, wrong, False),
-        ("plausibility/treatment-before-diagnosis", drugs, early, True),
-    ]
+    return [("plausibility/treatment-before-diagnosis", drugs, early, True)]
 
 
 def _of_staging(frame: pl.DataFrame) -> list[Check]:

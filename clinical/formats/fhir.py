@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from unibase.clinical.formats.fhir_deaths import within_stays
 from unibase.clinical.formats.fhir_fields import Context, Resource, check_text, code_of, reference_id, slug, text_or_none
+from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS
 from unibase.clinical.formats.fhir_resources import (
     BETWEEN,
-    NOT_EVENTS,
     READERS,
     Raw,
     condition_date,
@@ -326,7 +327,7 @@ def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) 
     for column, prefix in (("start", ""), ("end", "end_"), ("recorded", "recorded_")):
         local = pl.col(column).str.replace(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:\d{2})$", "${1}")
         frame = partial_dates.add_dates(frame, local, prefix=prefix)
-    frame = _ended(_possible(frame, context), context)
+    frame = within_stays(_ended(_possible(frame, context), context))
     frame = _texts(frame, context, texts)
     frame = convert_expressions(frame, context.problems)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, says_death
 from unibase.clinical.formats.fhir_fields import (
     Context,
     Resource,
@@ -25,6 +26,7 @@ from unibase.clinical.formats.fhir_fields import (
     when,
     words_of,
 )
+from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS, unread_fields
 from unibase.clinical.reasons import (
     ABOUT_ANOTHER,
     DELETED,
@@ -42,23 +44,10 @@ from unibase.clinical.reasons import (
     UNKNOWN_RESOURCE,
     UNKNOWN_STATUS,
     UNKNOWN_VALUE,
+    UNREAD_FIELD,
 )
 from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, PREFIX, Modality, fhir_status, least
 from unibase.clinical.words.cancers import is_cancer
-
-NOT_EVENTS: dict[str, str] = {
-    "Organization": "about places and staff, not persons",
-    "Location": "about places and staff, not persons",
-    "Practitioner": "about places and staff, not persons",
-    "PractitionerRole": "about places and staff, not persons",
-    "Medication": "read where a MedicationRequest or MedicationAdministration names it",
-    "Consent": "says who objects, which is obeyed and never an event",
-    "DocumentReference": "free text",
-    "Provenance": "about records",
-    "Group": "about records",
-    "OperationOutcome": "about the export; errors are told",
-}
-"""Resource types that hold no event of a person, and why."""
 
 HISTOLOGY = "mcode-histology-morphology-behavior"
 """Extension of mCODE's primary cancer condition, whose code may say the site only."""
@@ -123,6 +112,8 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
             check_text(field)
     if found and kind != "Patient" and found[0].start is None:
         context.report(MISSING_DATE, "The resource has no date.", "date", refused=False)
+    for field in unread_fields(resource):
+        context.count(UNREAD_FIELD, f"{kind}.{slug(field)}")
     for extension in resource.get("extension") or []:
         if (named := extension_name(extension)) not in _READ_EXTENSIONS:
             context.count(UNKNOWN_EXTENSION, named)
@@ -264,6 +255,8 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
         start, end = _encounter(resource, context)
     for code in codes:
         yield Raw(person, code, start or recorded, end, recorded)
+    if says_death(codes) and modality(resource) == "done":
+        yield Raw(person, DEATH, start or recorded or DEAD_UNKNOWN)
     histologies = [
         code
         for extension in resource.get("extension") or []
@@ -299,6 +292,8 @@ def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
     if not components or number is not None or text is not None:
         for code in codes:
             yield Raw(person, code, start, end, recorded, number, text, unit, coded)
+    if says_death(codes, number, text) and modality(resource) == "done":
+        yield Raw(person, DEATH, start or DEAD_UNKNOWN)
     for part in components:
         inner = codings(part.get("code"), context)
         if inner:
@@ -339,6 +334,10 @@ def _encounter_event(resource: Resource, context: Context) -> Iterator[Raw]:
         period = resource.get("period") or {}
         kind = (resource.get("class") or {}).get("code") or "UNKNOWN"
         yield Raw(person, f"VISIT//{slug(kind)}", period.get("start"), period.get("end"))
+        if ended_with_death(resource):
+            # The frame of events bounds the day by the stay (`fhir_deaths.within_stays`).
+            start, end = period.get("start"), period.get("end")
+            yield Raw(person, DEATH, start if end else DEAD_UNKNOWN, end)
 
 
 def _imaging_study(resource: Resource, context: Context) -> Iterator[Raw]:

@@ -8,14 +8,12 @@ import polars as pl
 
 from unibase.clinical.formats.mapping_rows import renamed
 from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
-from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE, UNREAD_COLUMN
+from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
+from unibase.clinical.sources import problem_rows
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import MISSING_COLUMN
-
-_LISTED = 20
-"""Columns that are named; of more the number is told."""
 
 
 def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
@@ -55,11 +53,7 @@ def unread_columns(rules: Sequence[TableRule], columns: Iterable[str]) -> list[R
     ['1 columns are read by no rule: poids.']
     """
     read = {name for rule in rules for name in _named(rule)}
-    left = [name for name in columns if name != "source_row" and name not in read]
-    if not left:
-        return []
-    listed = ", ".join(left[:_LISTED]) + (f" and {len(left) - _LISTED} more" if len(left) > _LISTED else "")
-    return [RowProblem(0, UNREAD_COLUMN, f"{len(left)} columns are read by no rule: {listed}.", refused=False)]
+    return problem_rows.unread_columns(list(columns), read)
 
 
 def _named(rule: TableRule) -> set[str]:

@@ -20,8 +20,16 @@ from unibase.clinical.formats.omop_columns import add_moments, complete, person_
 from unibase.clinical.formats.omop_concepts import codes_of, units_of
 from unibase.clinical.formats.omop_deaths import deaths_in
 from unibase.clinical.formats.omop_tables import DEATH_COLUMNS, EVENT_TABLES, EventTable, columns_of
-from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, MISSING_PERSON, TEXT_WITHHELD, UNKNOWN_CODE
-from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
+from unibase.clinical.reasons import (
+    END_BEFORE_START,
+    IMPOSSIBLE_DATE,
+    MISSING_DATE,
+    MISSING_PERSON,
+    TEXT_WITHHELD,
+    UNKNOWN_CODE,
+    UNKNOWN_CONCEPT,
+)
+from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents, tally_key
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.words import partial_dates
@@ -77,7 +85,13 @@ def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.D
     deaths = deaths_in(frame.unique("source_row", keep="first", maintain_order=True), rule)
     frame = _with_value(frame, concepts, texts, problems)
     events = [complete(frame), _objects(frame, rule, concepts), complete(deaths)]
-    return TableEvents(name, table.rows, pl.concat(events), problems, told_floats(frame))
+    return TableEvents(name, table.rows, pl.concat(events), problems, told_floats(frame) | _nameless(frame, rule))
+
+
+def _nameless(frame: pl.DataFrame, rule: EventTable) -> dict[str, tuple[int, int]]:
+    """Return the tally of rows whose concept the CONCEPT table does not hold: their code is a number."""
+    rows = frame.filter(pl.col("code").str.contains(f"^{rule.prefix}OMOP//"))["source_row"].unique(maintain_order=True)
+    return {tally_key(UNKNOWN_CONCEPT, rule.concept): (int(rows[0]), len(rows))} if len(rows) else {}
 
 
 def _with_modality(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:
@@ -167,7 +181,13 @@ def _answers(
     if "value_source_value" in have:
         # Often a copy of the number, and never needed then; a category such as cT2 is kept.
         text = text_of("value_source_value")
-        choices.append(pl.when(number.is_null() & is_controlled(text, texts)).then(text))
+        allowed = is_controlled(text, texts)
+        choices.append(pl.when(number.is_null() & allowed).then(text))
+        untold = number.is_null() & text.is_not_null() & ~allowed & _first_of(choices).is_null()
+        for row in frame.filter(untold)["source_row"].unique(maintain_order=True):
+            problems.append(
+                RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", "value_source_value", refused=False)
+            )
     if "operator_concept_id" in have:
         operator = pl.col("operator_concept_id").cast(pl.Int64, strict=False)
         sign = operator.replace_strict(_OPERATORS, default=None, return_dtype=pl.String)

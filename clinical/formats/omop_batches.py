@@ -71,7 +71,15 @@ def open_omop(
         events, pl.concat(known).unique("concept_id", keep="first", maintain_order=True), texts, offsets_of(parts, rows)
     )
     # Tables without rows have an account, too.
-    ready = [TableEvents(table.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), table.problems()) for table in events.values()]
+    ready = [
+        TableEvents(
+            name,
+            0,
+            pl.DataFrame(schema=SOURCE_EVENTS),
+            [*table.problems(), *omop_tables.left_columns(name, list(table.schema))],
+        )
+        for name, table in events.items()
+    ]
     return Plan(persons, parts, read, [person, *ready, *omop_tables.unread_tables(files)], birth_years(person.events))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import polars as pl
 
-from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS, DEATH_WORD, EventTable
+from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS, EventTable
 from unibase.clinical.words import partial_dates
-from unibase.clinical.words.acts import OMOP_CONDITION_STATUS
+from unibase.clinical.words.acts import DEATH_WORD, OMOP_CONDITION_STATUS
 
 DEATH = "MEDS_DEATH"
 _NO = (4188540, 45878245)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.formats.omop_columns import add_moments, complete, person_number, text_of, told_floats, with_columns
+from unibase.clinical.formats.omop_tables import PERSON_COLUMNS, left_columns
 from unibase.clinical.reasons import MISSING_PERSON, UNKNOWN_VALUE
 from unibase.clinical.sources.events import Identifier, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
@@ -21,11 +22,7 @@ PERSON_CODES = ("MEDS_BIRTH", "MEDS_DEATH", "SEX//F", "SEX//M")
 
 def omop_persons(table: SourceTable) -> pl.DataFrame:
     """Return `person` (text of person_id), `ipp` (person_source_value), birth parts and `sex` of a PERSON table."""
-    columns = (
-        "person_id", "person_source_value", "gender_concept_id", "gender_source_value", "year_of_birth", "month_of_birth",
-        "day_of_birth", "birth_datetime",
-    )  # fmt: skip
-    frame = with_columns(table.frame, columns, columns)
+    frame = with_columns(table.frame, PERSON_COLUMNS, PERSON_COLUMNS)
     written = pl.col("gender_source_value").cast(pl.String).str.strip_chars().str.to_uppercase().str.slice(0, 1)
     sex = pl.coalesce(
         pl.col("gender_concept_id").cast(pl.Int64, strict=False).replace_strict(_SEX, default=None, return_dtype=pl.String),
@@ -41,7 +38,7 @@ def omop_persons(table: SourceTable) -> pl.DataFrame:
 
 def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identifier]]]:
     """Return births and sexes of a PERSON `table`, and the identifiers of its persons."""
-    problems = list(table.problems)
+    problems = [*table.problems, *left_columns("person", table.frame.columns)]
     frame = omop_persons(table)
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
         problems.append(RowProblem(row, MISSING_PERSON, "The row has no person_id."))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from unibase.clinical.reasons import UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem, unread_columns
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,6 @@ class EventTable:
 DEATH_CONCEPTS = (434489, 4216643, 4306655)
 """Standard concepts by which a row says that its person died: Dead, Patient died, Death."""
 _DISCHARGE_WORDS = ("discharged_to_source_value", "discharge_to_source_value")
-DEATH_WORD = (
-    r"^(?:PATIENT |SORTIE PAR |SORTIE )?(?:DIED|DEAD|DECEASED|EXPIRED|DEATH|DECES|DECEDEE?|DCD|MORTE?|VERSTORBEN|GESTORBEN|TOD|EXITUS|"
-    r"FALLECID[OA]|DECEDUT[OA]|OVERLEDEN|OBITO)(?:\W|$)"
-)
-"""What a source writes, in capitals without accents, for the end of a stay with death; numbers mean something else in each country."""
 _DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
 """Where CDM 5.4 and 5.3 keep what a stay ended with. A part of a stay may repeat it of the whole: VISIT_DETAIL is not asked."""
 
@@ -157,6 +153,34 @@ def columns_of(name: str) -> tuple[str, ...]:
         *rule.discharge_words,
     )
     return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
+
+
+_LINKS = frozenset({"visit_occurrence_id", "visit_detail_id", "provider_id", "care_site_id", "location_id"})
+PERSON_COLUMNS = (
+    "person_id", "person_source_value", "gender_concept_id", "gender_source_value", "year_of_birth", "month_of_birth",
+    "day_of_birth", "birth_datetime",
+)  # fmt: skip
+
+
+def left_columns(name: str, columns: Sequence[str]) -> list[RowProblem]:
+    """Return what is to be told of the columns of the CDM table `name`, of those it has, that no event is made of.
+
+    Keys and links say nothing of a person, and are not told.
+
+    >>> [one.message for one in left_columns("measurement", ["measurement_id", "person_id", "range_low"])]
+    ['1 columns are read by nothing: range_low.']
+    """
+    read = PERSON_COLUMNS if name == "person" else columns_of(name)
+    return unread_columns(columns, {*read, *_LINKS, f"{name}_id"}, "nothing")
+
+
+def left_of_files(tables: Mapping[str, Sequence[Path]]) -> list[TableEvents]:
+    """Return what is to be told of the columns, of `tables` in Parquet, by name, that no event is made of."""
+    out: list[TableEvents] = []
+    for name in (*EVENT_TABLES, "death"):
+        columns = [column.strip().lower() for path in tables.get(name, []) for column in pl.read_parquet_schema(path)]
+        out.append(TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), left_columns(name, list(dict.fromkeys(columns)))))
+    return [one for one in out if one.problems]
 
 
 def plain_name(name: str) -> str:

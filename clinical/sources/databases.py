@@ -68,7 +68,7 @@ def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder:
         for schema, name in _duckdb_tables(connection, set(wanted)):
             columns = connection.table(f'"{schema}"."{name}"').columns
             kept = _listed(columns, wanted[name.lower()])
-            query = f'SELECT {kept} FROM "{schema}"."{name}" ORDER BY {_listed(columns, None)}'
+            query = f'SELECT {kept} FROM "{schema}"."{name}" AS t ORDER BY {_ordered(columns)}'
             file = folder / f"{name.lower()}.parquet"
             reader = connection.sql(query).to_arrow_reader(_ROWS)
             with pq.ParquetWriter(file, reader.schema, compression="lz4") as writer:
@@ -108,9 +108,17 @@ def _duckdb_tables(connection: Any, wanted: Collection[str]) -> list[tuple[str, 
 
 
 def _listed(columns: Sequence[str], wanted: Sequence[str] | None) -> str:
-    """Return columns as SQL lists them: those wanted, or the first where none of them is there."""
-    kept = [name for name in columns if wanted is None or name.strip().lower() in wanted] or columns[:1]
-    return ", ".join('"' + name.replace('"', '""') + '"' for name in kept)
+    """Return columns as SQL lists them: those wanted, and the others without their values; their names are told to be unread."""
+    kept = {name for name in columns if wanted is None or name.strip().lower() in wanted}
+    return ", ".join(_quoted(name) if name in kept else f"NULL AS {_quoted(name)}" for name in columns)
+
+
+def _ordered(columns: Sequence[str]) -> str:
+    return ", ".join(f"t.{_quoted(name)}" for name in columns)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @asynccontextmanager
@@ -141,8 +149,8 @@ async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None],
             query = "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position"
             columns = [row["column_name"] for row in await connection.fetch(query, schema, name)]
             path = folder / f"{name.lower()}.csv"
-            kept, first = _listed(columns, wanted[name.lower()]), _listed(columns[:2], None)
-            await _copy(connection, f'SELECT {kept} FROM "{schema}"."{name}" ORDER BY {first}', path)
+            kept, first = _listed(columns, wanted[name.lower()]), _ordered(columns[:2])
+            await _copy(connection, f'SELECT {kept} FROM "{schema}"."{name}" AS t ORDER BY {first}', path)
             out[name.lower()] = [path]
     return out
 

@@ -16,8 +16,10 @@ from unibase.clinical.reasons import (
     OLDER_VERSION,
     SECOND_CODING,
     UNKNOWN_CODE_SYSTEM,
+    UNKNOWN_CONCEPT,
     UNKNOWN_EXTENSION,
     UNKNOWN_STATUS,
+    UNREAD_FIELD,
 )
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.groundwork.tables import TIMESTAMP
@@ -59,6 +61,11 @@ _TOLD = (
     Tallied(
         UNKNOWN_CODE_SYSTEM,
         "The code system {name} is not known; {count} codings of the file name it. Its codes keep that name.",
+    ),
+    Tallied(UNREAD_FIELD, "The field {name} is not read; {count} resources of the file have it."),
+    Tallied(
+        UNKNOWN_CONCEPT,
+        "{count} rows have a concept in {name} that the CONCEPT table does not hold: their code is its number.",
     ),
     Tallied(UNKNOWN_STATUS, "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
     Tallied(SECOND_CODING, "{count} codings of the file are further codes of {name} for the same thing, and are left out."),

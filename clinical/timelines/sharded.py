@@ -124,9 +124,10 @@ def build_dataset(
         read = _Read(tables, batches, birth_years(person_events.events), persons, used)
         shared = _shared(read, target, out, texts)
         first = _set_down(person_events, shared, "person", 0)
-        # Tables without rows have an account, too; those that nothing reads are told.
+        # Tables without rows have an account, too; those that nothing reads are told. -1 stands for no batch.
         done = [first, *(_Done(target.source(name)) for name in names)]
-        done += [_set_down(table, shared, table.table, 0) for table in (*omop_tables.unread_tables(tables), *told)]
+        untold = (*omop_tables.unread_tables(tables), *omop_tables.left_of_files(tables), *told)
+        done += [_set_down(table, shared, table.table, -1) for table in untold]
         done += _map(client, _run_batch, shared, batches)
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         report = _written(out, shared, done, shards)

@@ -5,6 +5,8 @@ An act that was not done is no act, and a plan is no sign of life. `docs/clinica
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Literal
 
@@ -17,6 +19,12 @@ IMPOSSIBLE = "IMPOSSIBLE//"
 """What is put, with the name of a check, before the code of an event that cannot be true: `IMPOSSIBLE//value-range//LOINC//718-7`."""
 PREFIX: Mapping[Modality, str] = {"done": "", "planned": PLANNED, "suspected": SUSPECTED}
 """What is put before the code of an event: no concept holds a code that begins so, unless a study asks for it."""
+
+DEATH_WORD = (
+    r"^(?:PATIENT |SORTIE PAR |SORTIE )?(?:DIED|DEAD|DECEASED|EXPIRED|DEATH|DECES|DECEDEE?|DCD|MORTE?|VERSTORBEN|GESTORBEN|TOD|EXITUS|"
+    r"FALLECID[OA]|DECEDUT[OA]|OVERLEDEN|OBITO)(?:\W|$)"
+)
+"""What a source writes, in capitals without accents, for the end of a stay with death; numbers mean something else in each country."""
 
 _COMMON: dict[str, Modality] = {"entered-in-error": "withdrawn", "unknown": "done"}
 _COURSE: dict[str, Modality] = {**_COMMON, "in-progress": "done", "on-hold": "done", "stopped": "done", "completed": "done"}
@@ -95,3 +103,13 @@ def least(*said: Modality) -> Modality:
     'planned'
     """
     return min(said, key=_WORST.index, default="done")
+
+
+def is_death_word(text: str) -> bool:
+    """Tell whether a `text` is what a source writes for the end of a stay with death.
+
+    >>> is_death_word("Décédé"), is_death_word("HOME")
+    (True, False)
+    """
+    plain = "".join(one for one in unicodedata.normalize("NFD", text.strip().upper()) if not unicodedata.combining(one))
+    return re.match(DEATH_WORD, plain) is not None

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import polars as pl
 
 from unibase.clinical.derived.quality_checks import stop_if_poor
+from unibase.clinical.timelines.account_words import Account
 from unibase.flows.runs import kept, unreadable_sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
@@ -219,9 +220,11 @@ def _released_settings(run: Run) -> dict[str, object]:
 
 
 def _recognised(run: Run) -> dict[str, list[str]]:
-    """Return what the matrices of each centre and assay are: unit, maker, names, genome."""
+    """Return what the matrices of each centre and assay are (unit, maker, names, genome), and what of its records was read."""
     found: dict[str, set[str]] = {}
     for name, centre in run.study.centres.items():
+        if (records := run.place(RECORDS, centre=name)).exists():
+            found[f"{name}/clinical"] = set(Account.of(records).recognised())
         for assay in centre.omics:
             for path in sorted(run.place(MATRICES, assay=assay, centre=name).glob("*/recognised.json")):
                 found.setdefault(f"{name}/{assay}", set()).update(json.loads(path.read_text(encoding="utf-8")))

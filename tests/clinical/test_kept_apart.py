@@ -105,6 +105,26 @@ def test_before_birth_and_impossible_categories_enter_no_table() -> None:
     assert kept_problems(judged_kept(frame), [])["reason"].unique().to_list() == ["impossible-value"]
 
 
+@pytest.mark.parametrize(
+    ("sexes", "code", "out"),
+    [
+        (["M"], "ICD10//C56", True), (["F"], "ICD10GM//C61", True), (["F"], "ICDO3//8140/3-C61.9", True), (["F"], "ICDO3//C61.9", True),
+        (["F"], "ICD10//C56", False), (["M"], "ICD10//C62.1", False), (["M"], "ICD10//C50.9", False), (["M", "F"], "ICD10//C56", False),
+        ([], "ICD10//C61", False),
+    ],
+)  # fmt: skip
+def test_a_cancer_of_the_other_sexs_organ_enters_no_table_unless_the_study_says_so(
+    sexes: list[str], code: str, out: bool
+) -> None:
+    frame = events(*((1, f"SEX//{sex}", "2019-01-01") for sex in sexes), (1, code, "2020-01-05"))
+    assert judged(frame)[1] == ({(code, "plausibility/sex-against-site"): 1} if out else {})
+    rules = QualityRules.default()
+    check = rules.checks["plausibility/sex-against-site"]
+    assert check is not None
+    entering = {**rules.checks, "plausibility/sex-against-site": check.model_copy(update={"enters": True})}
+    assert judged(frame, QualityRules(entering, rules.ranges))[1] == {}
+
+
 def judged_kept(frame: pl.DataFrame) -> pl.DataFrame:
     return keep_apart(frame, Judgement(QualityRules.default(), spread_of([frame.lazy()]), Concepts.default()))[1]
 
