@@ -45,7 +45,7 @@ class ClinicalSource(Section):
     format: Format
     """Format of the records."""
     path: str
-    """Folder (or file) of the records, relative to the study file. For `omop` also a DuckDB file, or a PostgreSQL server
+    """Folder (or file) of the records, relative to the study file. For `omop` and declared tables also a DuckDB file, or a PostgreSQL server
     (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
     mapping: str | None = None
     """For `csv`: the YAML file that says which column means what."""

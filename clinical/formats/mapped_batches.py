@@ -13,8 +13,10 @@ import polars as pl
 
 from unibase.clinical.formats import mapping, mapping_absent, mapping_rows, mapping_rules
 from unibase.clinical.formats.declaration import Asked
+from unibase.clinical.formats.declared_tables import declared_tables
 from unibase.clinical.formats.mapping_joins import Lookups, look_up
 from unibase.clinical.formats.mapping_rules import Reading, TableMapping, TableRule
+from unibase.clinical.sources import databases
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents, birth_years
 from unibase.clinical.sources.fixed_widths import lay_out
 from unibase.clinical.sources.problem_rows import RowProblem
@@ -54,7 +56,7 @@ class _Reader:
 
 
 def open_declared(asked: Asked, rules: TableMapping) -> Opener:
-    """Return what opens a source of declared tables, those of workbooks and of SAS and SPSS among them.
+    """Return what opens a source of declared tables: files, workbooks, those of SAS and SPSS, tables of a database.
 
     Args:
         asked: The source.
@@ -63,7 +65,13 @@ def open_declared(asked: Asked, rules: TableMapping) -> Opener:
     Raises:
         UserError: If there is no table.
     """
+    if databases.is_database(asked.path):
+        return partial(_open_database, asked, rules)
     return open_tables(asked.folder, partial(open_mapped, rules=rules))
+
+
+def _open_database(asked: Asked, rules: TableMapping, folder: Path, client: Client | None) -> Plan:
+    return open_mapped(declared_tables(asked, rules, folder), folder, client, rules)
 
 
 def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Client | None, rules: TableMapping) -> Plan:

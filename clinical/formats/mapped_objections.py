@@ -9,8 +9,8 @@ from pathlib import Path
 
 from unibase.clinical.formats import mapping_rows, mapping_rules
 from unibase.clinical.formats.declaration import Asked, Objecting
+from unibase.clinical.formats.declared_tables import declared_tables
 from unibase.clinical.sources import reading
-from unibase.clinical.sources.workbooks import all_tables
 
 NO_STATEMENT = frozenset({"", "na", "un", "nr", "nc", "non renseigne", "information manquante", "not collected", "inconnu"})
 
@@ -47,7 +47,7 @@ def objecting_by_mapping(asked: Asked, rules: mapping_rules.TableMapping) -> Ite
         UserError: If a table cannot be read.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        found = all_tables(asked.folder, Path(scratch))
+        found = declared_tables(asked, rules, Path(scratch))
         pairs = [(rule, name) for rule, name in mapping_rules.rules_of(rules, found) if rule.objection is not None]
         tables = {name: reading.read_tables(found[name], name) for _, name in pairs}
     for rule, name in pairs:

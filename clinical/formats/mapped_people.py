@@ -8,10 +8,10 @@ from pathlib import Path
 
 from unibase.clinical.formats import mapping_rules
 from unibase.clinical.formats.declaration import Asked
+from unibase.clinical.formats.declared_tables import declared_tables
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.formats.people_rows import PersonRow, person_row
 from unibase.clinical.sources.events import Identifier
-from unibase.clinical.sources.workbooks import all_tables
 from unibase.clinical.words import partial_dates
 
 
@@ -27,7 +27,7 @@ def people_of_mapping(asked: Asked, rules: mapping_rules.TableMapping) -> Iterat
     """
     rules = rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]})
     with tempfile.TemporaryDirectory() as scratch:
-        found = all_tables(asked.folder, Path(scratch))
+        found = declared_tables(asked, rules, Path(scratch))
         # The others need not be read for this.
         wanted = {name: found[name] for _, name in mapping_rules.rules_of(rules, found)}
         plan = open_mapped(wanted, Path(scratch), None, rules)

@@ -86,7 +86,7 @@ def _apply(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: lis
     frame = frame.filter(_conditions(rule, have))
     frame = _shaped_codes(rule, frame, code_columns, problems)
     frame = frame.filter(_said(code_columns, data))
-    frame = dated(reading, rule, frame, bool(code_columns or data), problems)
+    frame = dated(reading, rule, frame, bool(code_columns or data or rule.when), problems)
     return _valued(reading, rule, frame, problems)
 
 

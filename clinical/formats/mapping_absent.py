@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from unibase.clinical.formats.mapping_rows import renamed
-from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
+from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, is_day, rules_of
 from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
 from unibase.clinical.sources import problem_rows
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
@@ -35,6 +35,7 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
             event.number,
             event.text,
             event.clock,
+            event.since if event.since and not is_day(event.since) else None,
             *BRACES.findall(event.unit or ""),
             *event.when,
         ]
@@ -65,7 +66,7 @@ def _named(rule: TableRule) -> set[str]:
     for event in rule.events:
         named |= {*BRACES.findall(event.code), *BRACES.findall(event.unit or ""), *event.when, *event.unless, *event.happened}
         named |= {*event.values, event.number or "", event.text or "", event.clock or ""}
-        for name in (event.date, event.end, event.recorded):
+        for name in (event.date, event.end, event.recorded, event.since):
             named |= {name + part for parts in (("",), *DATE_FIELDS) for part in parts} if name else set()
     return {name.lower() for name in named}
 

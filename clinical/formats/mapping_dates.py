@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, Reading, says_dead
+from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, Reading, is_day, says_dead
 from unibase.clinical.reasons import (
     END_BEFORE_START,
     IMPOSSIBLE_DATE,
@@ -40,6 +40,8 @@ def dated(reading: Reading, rule: EventRule, frame: pl.DataFrame, has_data: bool
         return frame
     if rule.date is None:
         raise UserError(f"Mapping {reading.mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
+    for name in (rule.date, rule.end, rule.recorded):
+        frame = _counted(reading, rule.since, (name or "").lower(), frame)
     found = _with_date(reading, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
     if found is None:
         return frame if has_data else frame.head(0)
@@ -52,6 +54,30 @@ def dated(reading: Reading, rule: EventRule, frame: pl.DataFrame, has_data: bool
         if column is not None:
             frame = _second_date(reading, frame, name, column, problems)
     return frame
+
+
+_DAYS = r"^\s*-?\d{1,5}(?:\.0+)?\s*$"
+"""A number of days; another text in its place is no date."""
+
+
+def _counted(reading: Reading, since: str | None, column: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows whose column of days since another date is that day, in ISO form; days since an unknown date are none."""
+    if since is None or column not in frame.columns:
+        return frame
+    if is_day(since):
+        first = frame.select(pl.lit(since).str.to_datetime(time_unit="us").alias("since_time"))
+        placed = frame.with_columns(since_time=pl.lit(first.item()))
+    else:
+        dated = _with_date(reading, since, None, frame, "since_")
+        placed = frame.with_columns(since_time=pl.lit(None, pl.Datetime("us"))) if dated is None else dated
+    days = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
+    counted = (pl.col("since_time") + pl.duration(days=days)).dt.strftime("%Y-%m-%d")
+    number = pl.col(column).str.contains(_DAYS)
+    text = pl.when(number).then(counted).when(pl.col(column).is_not_null()).then(pl.lit(NO_DATE))
+    return placed.with_columns(text.alias(column)).select(frame.columns)
+
+
+NO_DATE = "no number of days"
 
 
 def _undated(rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]) -> pl.DataFrame:

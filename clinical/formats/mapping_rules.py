@@ -38,6 +38,9 @@ tables:
       - code: MEDS_DEATH
         date: died
         happened: {alive: ["0"]}    # these rows say that the person died, even where the date is missing or none that can be
+      - code: "ATC//{drug}"
+        date: START_DATE
+        since: first_seen           # `date`, `end` and `recorded` count days since this column, or since a day such as "2000-01-01"
       - code: "ICD10//{Code CIM10}" # names of columns as they are, blanks and accents too
         date: seen
 ```
@@ -70,6 +73,15 @@ DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", 
 """Ends of the names of three columns that hold one date."""
 
 
+def is_day(since: str) -> bool:
+    """Tell whether what days count from is a day, and no column.
+
+    >>> is_day("2000-01-01"), is_day("first_seen")
+    (True, False)
+    """
+    return re.fullmatch(r"\d{4}-\d{2}-\d{2}", since) is not None
+
+
 class EventRule(BaseModel):
     """How one row becomes one event; see the module's example."""
 
@@ -81,6 +93,7 @@ class EventRule(BaseModel):
     static: bool = False
     end: str | None = None
     recorded: str | None = None
+    since: str | None = None
     number: str | None = None
     text: str | None = None
     unit: str | None = None
@@ -279,7 +292,7 @@ def field_table(mapping: TableMapping) -> pl.DataFrame:
         rows.setdefault((rule.name, rule.person), []).append(("", "the person: becomes subject_id"))
         for event in rule.events:
             uses = [(name, f"code {event.code}") for name in BRACES.findall(event.code)]
-            named = {"date": "time", "clock": "time of day", "end": "end_time", "recorded": "recorded_time", "number": "numeric_value",
+            named = {"date": "time", "since": "day from which days count", "clock": "time of day", "end": "end_time", "recorded": "recorded_time", "number": "numeric_value",
                      "text": "text_value"}  # fmt: skip
             uses += [(name, f"{use} of {event.code}") for key, use in named.items() if (name := getattr(event, key))]
             uses += [(name, f"unit of {event.code}") for name in BRACES.findall(event.unit or "")]

@@ -45,7 +45,7 @@ def read_objections(source: ClinicalSource, path: Path | str, centre: str, mappe
 
 def _of_column(source: ClinicalSource, told: ObjectionColumn, path: Path | str) -> Iterator[Objecting]:
     """Yield what a column says that the study file names."""
-    if source.format == "omop" and databases.is_database(path):
+    if databases.is_database(path):
         with tempfile.TemporaryDirectory() as copies:
             files = databases.copy_database(path, {told.table.lower(): None}, Path(copies))
             table = reading.read_tables(files[told.table.lower()], told.table) if told.table.lower() in files else None

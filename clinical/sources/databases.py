@@ -1,4 +1,4 @@
-"""OMOP tables in a database: a live PostgreSQL server, or a DuckDB file.
+"""Tables in a database: a live PostgreSQL server, or a DuckDB file.
 
 PostgreSQL is read in one read-only, repeatable-read transaction, so all tables are of one moment, through `COPY` and the same
 CSV reader as files. Rows are ordered by their first columns (the CDM's keys), so a second reading gives the same rows.

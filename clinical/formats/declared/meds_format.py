@@ -15,7 +15,7 @@ from unibase.clinical.formats.declaration import Asked, ClinicalFormat
 from unibase.clinical.formats.people_rows import PersonRow, person_row
 from unibase.clinical.reasons import MISSING_CODE, MISSING_PERSON, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, Opener, Plan, TableEvents, birth_years
-from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem, unread_columns
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.partial_dates import from_days, iso_date
 from unibase.clinical.words.units import convert_expressions
@@ -70,7 +70,9 @@ def _open_dataset(shards: Sequence[Path], texts: frozenset[str], folder: Path, c
         rows += looked.rows
         persons |= looked.persons
         births += looked.births
-    ready = [TableEvents("data", 0, pl.DataFrame(schema=SOURCE_EVENTS))]
+    columns = dict.fromkeys(name for path in shards for name in pl.read_parquet_schema(path))
+    told = unread_columns(list(columns), {"subject_id", *SOURCE_EVENTS.names(), "source"}, "nothing")
+    ready = [TableEvents("data", 0, pl.DataFrame(schema=SOURCE_EVENTS), told)]
     identifiers = {person: [Identifier("meds", person)] for person in sorted(persons)}
     return Plan(identifiers, parts, partial(_read, texts), ready, births)
 
