@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
 import polars as pl
 
 from unibase.clinical.formats.fhir_deaths import within_stays
 from unibase.clinical.formats.fhir_fields import Context, Resource, check_text, code_of, reference_id, slug, text_or_none
+from unibase.clinical.formats.fhir_looks import lines_of
 from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS
 from unibase.clinical.formats.fhir_resources import (
     BETWEEN,
@@ -130,8 +132,16 @@ def parse_line(line: bytes) -> list[Resource] | None:
     ['p1']
     """
     try:
-        return _resources(json.loads(line))
+        return _resources(orjson.loads(line))
     except (ValueError, RecursionError):  # the latter for a line nested without end
+        return _parsed_otherwise(line)
+
+
+def _parsed_otherwise(line: bytes) -> list[Resource] | None:
+    """Return the resources of a line that the quick parser refuses: half of a surrogate pair, a number of very many digits."""
+    try:
+        return _resources(json.loads(line))
+    except (ValueError, RecursionError):
         return None
 
 
@@ -372,7 +382,7 @@ def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int
             yield from _of_kind(path, enumerate(documents(path), start=1), kind)
             continue
         with open_binary(path) as file:
-            lines = ((number, parse_line(line)) for number, line in enumerate(file, start=1) if wanted.search(line))
+            lines = ((number, parse_line(line)) for number, line in enumerate(file, start=1) if wanted(line))
             yield from _of_kind(path, lines, kind)
 
 
@@ -381,13 +391,3 @@ def _of_kind(path: Path, lines: Iterable[tuple[int, list[Resource] | None]], kin
         for resource in resources or []:
             if resource.get("resourceType") == kind:
                 yield path, number, resource
-
-
-def lines_of(*kinds: str) -> re.Pattern[bytes]:
-    """Return what every line has that holds a resource of some types, so that others need not be parsed.
-
-    >>> bool(lines_of("Patient").search(b'{"resourceType":"Patient"}'))
-    True
-    """
-    # A character that is written as an escape may be a letter of these words.
-    return re.compile(rb'"resourceType"\s*:\s*"(?:Bundle|' + "|".join(kinds).encode() + rb')"|\\u00[0-7]')

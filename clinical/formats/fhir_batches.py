@@ -15,6 +15,7 @@ import numpy as np
 
 from unibase.clinical.formats import fhir, fhir_versions
 from unibase.clinical.formats.fhir_fields import Context, Resource
+from unibase.clinical.formats.fhir_looks import lines_of
 from unibase.clinical.formats.fhir_versions import Hashes, Version, met_twice, older
 from unibase.clinical.reasons import MISSING_PAGE, OLDER_VERSION
 from unibase.clinical.sources import record_bounds
@@ -27,7 +28,7 @@ from unibase.groundwork.cluster import each
 if TYPE_CHECKING:
     from distributed import Client
 
-_OF_USE = fhir.lines_of("Patient", "Encounter", "Medication")
+_OF_USE = lines_of("Patient", "Encounter", "Medication")
 
 _PLACES = 1 << 40
 """More lines than a file has."""
@@ -212,7 +213,7 @@ def _look(references: References, part: _Part) -> _Looked:
             if not line.strip():
                 continue
             hashes.append(fhir_versions.hash_of_line(line))
-            if found.kind is None or _OF_USE.search(line):
+            if found.kind is None or _OF_USE(line):
                 found.take(number, fhir.parse_line(line))
         found.keep(references, f"{part.number:06d}-{block_number:06d}")
         at += block.count(b"\n")

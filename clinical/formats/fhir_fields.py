@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_SYSTEM, UNREAD_VALUE
 from unibase.clinical.sources.events import tally_key
@@ -125,20 +126,37 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
     >>> codings({"coding": [{"system": "http://loinc.org", "code": "718-7"}]})
     ['LOINC//718-7']
     """
-    found = [one for one in (concept or {}).get("coding") or [] if one.get("code")]
-    known = [one for one in found if is_known(one.get("system"))]
+    found = [_coding(one.get("system"), str(one["code"])) for one in (concept or {}).get("coding") or [] if one.get("code")]
+    known = [one for one in found if not one.unknown]
     out: dict[str, str] = {}
     for one in known or found[:1]:
-        vocabulary = vocabulary_name(one.get("system"))
-        if vocabulary not in out:
-            out[vocabulary] = f"{vocabulary}//{spelled(vocabulary, str(one['code']))}"
+        if one.vocabulary not in out:
+            out[one.vocabulary] = one.code
         elif context is not None:
-            context.count(SECOND_CODING, vocabulary)
-    if context is not None:
+            context.count(SECOND_CODING, one.vocabulary)
+    if context is not None and len(known) < len(found):
         for one in found:
-            if one.get("system") and not is_known(one.get("system")):
-                context.count(UNKNOWN_CODE_SYSTEM, vocabulary_name(one["system"]) + " (" + slug(one["system"]) + ")")
+            if one.unknown and one.unknown != _NO_SYSTEM:
+                context.count(UNKNOWN_CODE_SYSTEM, one.unknown)
     return list(out.values())
+
+
+_NO_SYSTEM = "-"
+
+
+class _Coding(NamedTuple):
+    """A coding: its vocabulary, its code in full, and what is told of a code system that is not known."""
+
+    vocabulary: str
+    code: str
+    unknown: str
+
+
+@lru_cache(maxsize=1 << 16)
+def _coding(system: str | None, code: str) -> _Coding:
+    vocabulary = vocabulary_name(system)
+    unknown = "" if is_known(system) else f"{vocabulary} ({slug(system)})" if system else _NO_SYSTEM
+    return _Coding(vocabulary, f"{vocabulary}//{spelled(vocabulary, code)}", unknown)
 
 
 def code_of(concept: Resource | None) -> str | None:

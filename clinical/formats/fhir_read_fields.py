@@ -22,7 +22,7 @@ NOT_EVENTS: dict[str, str] = {
 
 _EVERYWHERE = (
     "resourceType id meta implicitRules language text identifier extension modifierExtension deleted status subject patient "
-    "encounter context doNotPerform"
+    "encounter context focus doNotPerform"
 )
 _ABOUT_RECORDS = (
     "category performer participant recorder asserter requester informationSource serviceProvider location basedOn partOf "
@@ -37,7 +37,7 @@ READ: Mapping[str, frozenset[str]] = {
         "Patient": "gender birthDate deceasedDateTime deceasedBoolean link",
         "Condition": "code verificationStatus onsetDateTime onsetPeriod abatementDateTime abatementPeriod recordedDate stage",
         "Observation": (
-            "code focus effectiveDateTime effectivePeriod effectiveInstant issued valueQuantity valueCodeableConcept valueInteger valueDecimal "
+            "code effectiveDateTime effectivePeriod effectiveInstant issued valueQuantity valueCodeableConcept valueInteger valueDecimal "
             "valueBoolean valueString dataAbsentReason component " + " ".join(f"value{one}" for one in UNREAD_VALUES)
         ),
         "Procedure": "code performedDateTime performedPeriod",

@@ -128,10 +128,16 @@ def _tell_unread(resource: Resource, context: Context) -> None:
         context.report(UNKNOWN_RESOURCE, f"Resources of type {slug(kind)} are not read.")
 
 
+_NO_MODALITY = frozenset({"verificationStatus", "intent", "doNotPerform", "dataAbsentReason"})
+"""Fields beside the status that may say that an act was not done."""
+
+
 def modality(resource: Resource) -> Modality:
     """Return what the status, the intent and the verification of a resource say of the act."""
     kind = resource["resourceType"]
     said: list[Modality] = [fhir_status(kind, str(resource.get("status")))]
+    if said == ["done"] and _NO_MODALITY.isdisjoint(resource):
+        return "done"
     said += [FHIR_VERIFICATION[word] for word in words_of(resource.get("verificationStatus")) if word in FHIR_VERIFICATION]
     if kind == "MedicationRequest":
         said.append(FHIR_INTENT.get(str(resource.get("intent")), "done"))

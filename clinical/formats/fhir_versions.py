@@ -22,7 +22,8 @@ _ID = re.compile(rb'"id"\s*:\s*"([A-Za-z0-9.\-]{1,64})"')
 
 def _hash_of(kind: str | bytes, identifier: str | bytes) -> int:
     """Return a number for the type (`kind`) and the `identifier` of a resource: equal ones have the same."""
-    name = b"/".join(one.encode() if isinstance(one, str) else one for one in (kind, identifier))
+    parts = [one.encode() if isinstance(one, str) else one for one in (kind, identifier)]
+    name = b"/".join(parts)
     return int.from_bytes(blake2b(name, digest_size=8).digest())
 
 
