@@ -85,7 +85,7 @@ def lugano(baseline: Mapping[str, Size], nodes: frozenset[str], visits: Sequence
     out: list[Target] = []
     for visit in visits:
         known = {name: size for name, size in visit.sizes.items() if size is not None and name in baseline}
-        by_ct = _anatomic(baseline, nodes, visit, _grown(known, smallest))
+        by_ct = _anatomic(baseline, nodes, visit, _grown(known, smallest, nodes))
         out.append(by_ct if visit.score is None else metabolic(visit.score, visit.uptake, visit.new_lesion))
         smallest |= {name: size for name, size in known.items() if size.product < smallest[name].product}
     return out
@@ -106,9 +106,13 @@ def _anatomic(baseline: Mapping[str, Size], nodes: frozenset[str], visit: Lympho
     return "PR" if normal or total <= RESPONSE * first + _TINY else "SD"
 
 
-def _grown(sizes: Mapping[str, Size], smallest: Mapping[str, Size]) -> bool:
-    """Tell whether a single lesion progressed: abnormal, half as large again as at its smallest, and longer by 5 or 10 mm."""
-    return any(_one_grew(size, smallest[name]) for name, size in sizes.items())
+def _grown(sizes: Mapping[str, Size], smallest: Mapping[str, Size], nodes: frozenset[str]) -> bool:
+    """Tell whether a single lesion progressed: abnormal, half as large again as at its smallest, and longer by 5 or 10 mm.
+
+    A lesion outside nodes that was gone and is back has regrown, whatever its size; a node may be seen again and be normal.
+    """
+    back = (name not in nodes and smallest[name].longest == 0 < size.longest for name, size in sizes.items())
+    return any(back) or any(_one_grew(size, smallest[name]) for name, size in sizes.items())
 
 
 def _one_grew(size: Size, least: Size) -> bool:

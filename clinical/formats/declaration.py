@@ -61,8 +61,8 @@ class Objecting(NamedTuple):
     channel: str
 
 
-Quick = Callable[["Target", "Client | None", "Sequence[TableEvents]"], "BuildReport"]
-"""Writes a dataset in a way of its own; given what is to be told of the source as a whole."""
+Quick = Callable[["Target", "Client | None", "Sequence[TableEvents]"], "BuildReport | None"]
+"""Writes a dataset in a way of its own, given what is to be told of the source as a whole; None where the source is not fit for it."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ of two for the other.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _MARK = b"\xef\xbb\xbf"
 """What may stand at the start of UTF-8 files, and then is no part of the first column's name."""
 _LOOKED_AT = 30
 """Lines in which the header is looked for."""
+_NEAR = 1 << 16
+"""Bytes in which a record of the first lines mostly ends."""
+_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
 
 
 @dataclass(frozen=True)
@@ -164,10 +168,13 @@ def _records(start: bytes, declared: str | None) -> list[tuple[bytes, str]]:
     out: list[tuple[bytes, str]] = []
     at = 0
     while at < len(start) and len(out) < _LOOKED_AT:
-        rest = start[at:]
-        line = rest.lstrip(b"\r\n").splitlines()[0] if rest.strip(b"\r\n") else b""
+        near = start[at : at + _NEAR]
+        line = _LINE.match(near)[1]  # type: ignore[index]
         delimiter = declared or max(DELIMITERS, key=lambda one: line.count(one.encode()))
-        text = first_record(rest, delimiter)
+        text = first_record(near, delimiter)
+        if len(text) == len(near):
+            # The record may go on.
+            text = first_record(start[at:], delimiter)
         out.append((text, delimiter))
         at += len(text)
     return out

@@ -133,9 +133,8 @@ def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, obje
     target = Target(folder, task.centre, task.format, way, notes, task.wanted)
     declared, unread = declared_format(task.format), _unread_files(task)
     quick = declared.quick(task.asked) if declared.quick else None
-    if quick is not None:
-        report = quick(target, client, _unread(unread))
-    else:
+    report = quick(target, client, _unread(unread)) if quick is not None else None
+    if report is None:
         report = build_batched(partial(_told, opener(task), unread), target, client)
     return Written(report.events, report.subjects, report.problems, report.account, unread)
 

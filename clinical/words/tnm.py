@@ -37,10 +37,14 @@ _TERM = re.compile(
     r"^(?:American Joint Committee on Cancer|Union for International Cancer Control)\s+(?:stage\s+)?(\S+?)(?:\s+\(qualifier value\))?$",
     re.I,
 )
+_AFTER = r"(?:\s*\([^)]*\))*$"
+"""What may stand behind a category: `(m)`, `(sn)`, `(i+)`, `(3/12)`."""
+_SITES = r"(?:\s*(?:PUL|OSS|HEP|BRA|LYM|MAR|PLE|PER|ADR|SKI|OTH))*"
+"""Where metastases are, in the words of TNM."""
 _CATEGORY = {
-    "T": re.compile(r"^([yrau]{0,2}[cp]?)T?(is|a|X|[0-4](?:mi|[a-e]\d?)?)(?:\([^)]*\))?$", re.I),
-    "N": re.compile(r"^([yrau]{0,2}[cp]?)N?(X|[0-3](?:mi|[a-d])?)(?:\([^)]*\))?$", re.I),
-    "M": re.compile(r"^([yrau]{0,2}[cp]?)M?(X|[01][a-d]?\d?)(?:\([^)]*\))?$", re.I),
+    "T": re.compile(rf"^([yrau]{{0,2}}[cp]?)(?:T\s?)?(is|a|X|[0-4](?:mi|[a-e]\d?)?){_AFTER}", re.I),
+    "N": re.compile(rf"^([yrau]{{0,2}}[cp]?)(?:N\s?)?(X|[0-3](?:mi|[a-d])?){_AFTER}", re.I),
+    "M": re.compile(rf"^([yrau]{{0,2}}[cp]?)(?:M\s?)?(X|[01][a-d]?\d?){_SITES}{_AFTER}", re.I),
 }
 _STAGE = re.compile(r"^([ycp]{0,2})(?:stage|stade|stadium)?\s*(IV|I{1,3}|[0-4]|is)\s*([A-D]\d?)?$", re.I)
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}

@@ -13,6 +13,7 @@ from tests.clinical.test_rules import rows
 from unibase.clinical.derived.adrs import response_events
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, derive_responses
+from unibase.clinical.derived.lugano import LymphomaVisit, Size, lugano
 from unibase.clinical.words.concepts import Concepts
 
 BASE, EARLIER, NOW = "2021-01-10", "2021-03-10", "2021-05-10"
@@ -83,3 +84,11 @@ def test_progression_by_lugano_ends_pfs_and_counts_in_the_best_response() -> Non
 def test_without_a_baseline_nothing_is_told() -> None:
     found = responses("RBOR", [("PRODUCT//a", NOW, "", 100.0)])
     assert found.select("AVALC", "problem").unique().rows() == [(None, "no-baseline")]
+
+
+@pytest.mark.parametrize(
+    ("nodal", "now", "right"), [(False, Size(10, 8), "PD"), (True, Size(10, 8), "CR"), (False, Size(0, 0), "CR")]
+)
+def test_a_lesion_outside_nodes_that_is_back_has_regrown(nodal: bool, now: Size, right: str) -> None:
+    visits = [LymphomaVisit(sizes={"liver": Size(0, 0)}), LymphomaVisit(sizes={"liver": now})]
+    assert lugano({"liver": Size(30, 20)}, frozenset(["liver"] if nodal else []), visits) == ["CR", right]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unibase.clinical.formats import omop_people, omop_tables
+from unibase.clinical.formats import omop_csv, omop_people, omop_tables
 from unibase.clinical.formats.declaration import Asked, ClinicalFormat, Quick
 from unibase.clinical.formats.omop_batches import open_omop
 from unibase.clinical.sources import databases
@@ -42,7 +42,14 @@ def _quick(asked: Asked) -> Quick | None:
         return None
     if databases.is_database(asked.path) or sharded.is_parquet(Path(asked.path)):
         return partial(_write_quickly, asked)
-    return None
+    return partial(_write_typed, asked) if Path(asked.path).is_dir() else None
+
+
+def _write_typed(asked: Asked, target: Target, client: Client | None, told: Sequence[TableEvents]) -> BuildReport | None:
+    """Write a source of CSV whose cells are typed as the CDM says; None where one of them is written otherwise."""
+    with private_folder(target.folder) as copies:
+        typed = omop_csv.set_down(asked.folder, _WANTED, copies)
+        return sharded.build_dataset(copies, target, client, texts=asked.texts, told=told) if typed else None
 
 
 def _write_quickly(asked: Asked, target: Target, client: Client | None, told: Sequence[TableEvents]) -> BuildReport:
