@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from unibase.clinical.formats.fhir_fields import Resource
+from unibase.clinical.formats.fhir_fields import Resource, codings, text_or_none
 from unibase.clinical.words.acts import is_death_word
 
 DEATH = "MEDS_DEATH"
@@ -40,6 +40,31 @@ def says_death(codes: Sequence[str], number: float | None = None, text: str | No
         (True, False)
     """
     return not DEATH_CODES.isdisjoint(codes) and number != 0 and text not in _NO
+
+
+VITAL_STATUS, DEATH_DATE, DEATH_CAUSE = "LOINC//67162-8", "LOINC//81956-5", "LOINC//69453-9"
+"""Observations of the vital status, of the date and of the cause of death."""
+
+
+def implied_death(observation: Resource, codes: Sequence[str]) -> tuple[bool, str | None]:
+    """Tell whether an `observation` implies that its person died before it was made, and the date that it gives.
+
+    Args:
+        observation: The resource.
+        codes: Its codes.
+
+    Example:
+        >>> implied_death({"valueCodeableConcept": {"text": "Deceased"}}, ["LOINC//67162-8"])
+        (True, None)
+    """
+    value = observation.get("valueCodeableConcept") or {}
+    if VITAL_STATUS in codes:
+        words = [value.get("text"), *(one.get("display") for one in value.get("coding") or [])]
+        named = any(isinstance(word, str) and is_death_word(word) for word in [*words, observation.get("valueString")])
+        return named or not DEATH_CODES.isdisjoint(codings(value)), None
+    if DEATH_DATE in codes:
+        return True, text_or_none(observation.get("valueDateTime"))
+    return DEATH_CAUSE in codes and bool(value), None
 
 
 def within_stays(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.tnm import of_display
 from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name
+from unibase.groundwork.reasons import NOT_A_NUMBER
 
 Resource = dict[str, Any]
 
@@ -227,6 +228,8 @@ def value_of(resource: Resource, context: Context) -> tuple[float | None, str | 
     """
     quantity = resource.get("valueQuantity")
     if quantity:
+        if quantity.get("value") is not None and number_of(quantity["value"]) is None:
+            context.report(NOT_A_NUMBER, "The value is not a number.", "valueQuantity", refused=False)
         return number_of(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True
     if resource.get("valueCodeableConcept"):
         concept = resource["valueCodeableConcept"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, says_death
+from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, implied_death, says_death
 from unibase.clinical.formats.fhir_fields import (
     Context,
     Resource,
@@ -298,8 +298,9 @@ def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
     if not components or number is not None or text is not None:
         for code in codes:
             yield Raw(person, code, start, end, recorded, number, text, unit, coded)
-    if says_death(codes, number, text) and modality(resource) == "done":
-        yield Raw(person, DEATH, start or DEAD_UNKNOWN)
+    implied, day = implied_death(resource, codes)
+    if (implied or says_death(codes, number, text)) and modality(resource) == "done":
+        yield Raw(person, DEATH, day or (not implied and start) or DEAD_UNKNOWN)
     for part in components:
         inner = codings(part.get("code"), context)
         if inner:

@@ -57,6 +57,10 @@ def test_fields_of_fhir_that_are_not_read_are_told(tmp_path: Path, resource: dic
     assert sorted(place.split("/")[-1] for place, reason in found if reason == "unread-field") == told
 
 
+def vital(code: str, **further: Any) -> dict[str, Any]:
+    return observation(code={"coding": [{"system": "http://loinc.org", "code": code}]}, valueQuantity=None, **further)
+
+
 @pytest.mark.parametrize(
     ("resource", "dead"),
     [
@@ -66,6 +70,14 @@ def test_fields_of_fhir_that_are_not_read_are_told(tmp_path: Path, resource: dic
         (stay(coding=[{"code": "home"}]), False),
         (observation(code={"coding": [{"system": SNOMED, "code": "419099009"}]}, valueQuantity=None), True),
         (observation(code={"coding": [{"system": SNOMED, "code": "419099009"}]}, valueQuantity=None, valueBoolean=False), False),
+        (vital("67162-8", valueCodeableConcept={"coding": [{"system": "http://loinc.org", "code": "x", "display": "Deceased"}]}), True),
+        (vital("67162-8", valueCodeableConcept={"coding": [{"system": SNOMED, "code": "419099009"}]}), True),
+        (vital("67162-8", valueString="Décédé"), True),
+        (vital("67162-8", valueCodeableConcept={"text": "Alive"}), False),
+        (vital("81956-5", valueDateTime="2021-04-01"), True),
+        (vital("69453-9", valueCodeableConcept={"text": "lung cancer"}), True),
+        (vital("69453-9"), False),
+        (vital("67162-8", status="cancelled", valueString="dead"), False),
         (condition(code={"coding": [{"system": SNOMED, "code": "397709008"}]}), True),
         (condition(code={"coding": [{"system": SNOMED, "code": "397709008"}]}, verificationStatus={"coding": [{"code": "refuted"}]}), False),
         (condition(code={"coding": [{"system": SNOMED, "code": "397709008"}]}, verificationStatus={"coding": [{"code": "provisional"}]}), False),
@@ -74,6 +86,28 @@ def test_fields_of_fhir_that_are_not_read_are_told(tmp_path: Path, resource: dic
 def test_a_death_outside_patient_is_a_death(tmp_path: Path, resource: dict[str, Any], dead: bool) -> None:
     codes, _ = read(tmp_path, "fhir", {"a.ndjson": "\n".join(json.dumps(one) for one in (PATIENT, resource))})
     assert ("MEDS_DEATH" in codes) is dead
+
+
+def test_a_date_of_death_is_the_day_and_a_vital_status_has_none(tmp_path: Path) -> None:
+    for code, further, day in (
+        ("81956-5", {"valueDateTime": "2021-04-01"}, "2021-04-01"),
+        ("67162-8", {"valueString": "dead"}, None),
+    ):
+        folder = tmp_path / code
+        folder.mkdir()
+        (folder / "a.ndjson").write_text(json.dumps(PATIENT) + "\n" + json.dumps(vital(code, **further)), encoding="utf-8")
+        convert(TimelineTask("fhir", folder, "lyon"), tmp_path / f"{code}-out")
+        events = pl.read_parquet(tmp_path / f"{code}-out" / "data" / "*.parquet").filter(pl.col("code") == "MEDS_DEATH")
+        assert events["time"].dt.strftime("%F").to_list() == [day]
+
+
+def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
+    _, found = read(
+        tmp_path,
+        "fhir",
+        {"a.ndjson": json.dumps(PATIENT) + "\n" + json.dumps(observation(valueQuantity={"value": "13,2", "unit": "g/dL"}))},
+    )
+    assert [reason for _, reason in found] == ["not-a-number"]
 
 
 def test_a_death_at_the_end_of_a_stay_lies_within_it(tmp_path: Path) -> None:
