@@ -15,7 +15,7 @@ from unibase.clinical import tables
 from unibase.clinical.derived.kept_apart import Judgement, restored
 from unibase.clinical.derived.quality_rules import CAN_KEEP_OUT, QualityRules
 from unibase.clinical.derived.row_contradictions import FEWEST_ROWS, Check, contradiction_checks
-from unibase.clinical.derived.spread_of_values import spread_of
+from unibase.clinical.derived.spread_of_values import scores, spread_of
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
@@ -31,6 +31,8 @@ _BY_FIELD = tuple(name for name in CAN_KEEP_OUT if name not in ("plausibility/be
 """Checks that are told by code."""
 _COUNTED = (("violated", "violations"), ("out", "kept_out"))
 _OLDEST = 120
+_OFTEN = r"^(?:PLANNED//)?(?:SPECIMEN|DISPENSED|PRESCRIBED)//"
+"""What may be there several times in one moment: tubes, packs, orders."""
 
 
 def check_quality(
@@ -74,7 +76,7 @@ def _counts_of_events(events: pl.DataFrame, judgement: Judgement) -> Iterator[tu
     )
     # The number of a dose that cannot be stands beside the drug, which was given once.
     frame = everything.filter(pl.col("kept_out").ne_missing("dose-far-off"))
-    for name, looked_at, violated, by_year in [*_event_checks(frame, judgement.rules), *_judged_values(everything, judgement)]:
+    for name, looked_at, violated, by_year in [*_event_checks(frame, judgement), *_judged_values(everything, judgement)]:
         yield name, _count(looked_at, violated, name, by_year)
     yield from _person_checks(frame)
 
@@ -108,8 +110,9 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
         )
 
 
-def _event_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
-    return [*_form_checks(frame), *_time_checks(frame), *_value_checks(frame, rules), *contradiction_checks(frame)]
+def _event_checks(frame: pl.DataFrame, judgement: Judgement) -> list[Check]:
+    values = _value_checks(frame, judgement)
+    return [*_form_checks(frame), *_time_checks(frame), *values, *contradiction_checks(frame)]
 
 
 def _form_checks(frame: pl.DataFrame) -> list[Check]:
@@ -124,7 +127,7 @@ def _form_checks(frame: pl.DataFrame) -> list[Check]:
         ("conformance/code-unmapped", frame, pl.col("code").str.contains("UNMAPPED$|//UNKNOWN$"), True),
         ("completeness/date", moving, pl.col("time_min").is_null(), False),
         ("completeness/day-known", moving.filter(dated), pl.col("time").is_null(), True),
-        ("plausibility/duplicate", frame.filter(dated), again, True),
+        ("plausibility/duplicate", frame.filter(dated & ~pl.col("code").str.contains(_OFTEN)), again, True),
     ]
 
 
@@ -153,8 +156,10 @@ def _judged_values(frame: pl.DataFrame, judgement: Judgement) -> list[Check]:
     return [(name, looks[name].looked_at, pl.col("row").is_in(looks[name].flagged["row"].implode()), False) for name in names]
 
 
-def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
-    """Return the checks of measured values."""
+def _value_checks(frame: pl.DataFrame, judgement: Judgement) -> list[Check]:
+    """Return the checks of measured values; a score needs no unit."""
+    rules = judgement.rules
+    unitless = [code for code in scores(judgement.spread) if code not in rules.ranges]
     measured = frame.filter(pl.col("numeric_value").is_not_null() & pl.col("code").str.starts_with("LOINC//"))
     ranged = measured.filter(pl.col("code").is_in(list(rules.ranges)))
     low = pl.col("code").replace_strict({c: r.low for c, r in rules.ranges.items()}, default=None, return_dtype=pl.Float64)
@@ -162,7 +167,12 @@ def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
     unit = pl.col("code").replace_strict({c: r.unit for c, r in rules.ranges.items()}, default=None, return_dtype=pl.String)
     same_unit = pl.col("unit").fill_null("") == unit
     return [
-        ("conformance/unit-missing", measured.filter(unit.fill_null("x") != ""), pl.col("unit").is_null(), True),
+        (
+            "conformance/unit-missing",
+            measured.filter((unit.fill_null("x") != "") & ~pl.col("code").is_in(unitless)),
+            pl.col("unit").is_null(),
+            True,
+        ),
         ("plausibility/value-range", ranged, ~same_unit | ~pl.col("numeric_value").is_between(low, high), True),
     ]
 

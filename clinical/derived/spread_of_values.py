@@ -66,6 +66,18 @@ def spread_of(tables: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     return counted.collect().cast(SPREAD).sort("centre", "code", "unit")
 
 
+def scores(spread: pl.DataFrame) -> list[str]:
+    """Return the codes of SPREAD, `spread`, whose numbers are whole and of which no value has a unit: scores and counts need none.
+
+    >>> rows = [("lyon", code, "", 20, 5.0, least, 9.0, 20, []) for code, least in (("LOINC//1", 3.0), ("LOINC//2", 3.5))]
+    >>> scores(pl.DataFrame(rows, schema=SPREAD, orient="row"))
+    ['LOINC//1']
+    """
+    whole = pl.all_horizontal((pl.col(name) % 1 == 0).fill_null(True) for name in ("least", "most"))
+    by_code = spread.group_by("code").agg(((pl.col("unit") == "") & whole).all().alias("score"))
+    return sorted(by_code.filter("score")["code"])
+
+
 def sentinels(spread: pl.DataFrame) -> pl.DataFrame:
     """Return `code, unit, numeric_value`: the sentinels of SPREAD, `spread`, that stand apart from all other values of the code.
 

@@ -171,3 +171,28 @@ def test_of_a_simulated_centre(simulated: Path) -> None:
 
 def test_nothing_gives_no_checks() -> None:
     assert check_quality(EVENTS.empty()).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "unit", "told"),
+    [
+        ("LOINC//9267-6", [3.0, 9.0], None, False),  # a score
+        ("LOINC//9267-6", [3.5, 9.0], None, True),
+        ("LOINC//9267-6", [3.0, 9.0], "mg/L", True),  # others have a unit
+        ("LOINC//718-7", [12.0, 13.0], None, True),  # an analyte with a range
+    ],
+)
+def test_a_score_needs_no_unit(code: str, values: list[float], unit: str | None, told: bool) -> None:
+    made = events(*((2, code, f"2020-0{n}-05") for n in range(1, len(values) + 2)))
+    made = made.with_columns(
+        numeric_value=pl.Series([*values, 5.0], dtype=pl.Float32), unit=pl.Series([None] * len(values) + [unit], dtype=pl.String)
+    )
+    assert ("conformance/unit-missing" in failed(pl.concat([GOOD, made]))) is told
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("SPECIMEN//LOCAL//SERUM", False), ("DISPENSED//ATC//L01XA02", False), ("ICD10//C34.1", True)]
+)
+def test_tubes_and_packs_of_one_moment_are_no_duplicates(code: str, told: bool) -> None:
+    twice = events(*((2, code, "2020-01-05") for _ in range(2)))
+    assert ("plausibility/duplicate" in failed(pl.concat([GOOD, twice]))) is told
