@@ -70,17 +70,14 @@ def open_omop(
     read = _Reader(
         events, pl.concat(known).unique("concept_id", keep="first", maintain_order=True), texts, offsets_of(parts, rows)
     )
-    # Tables without rows have an account, too.
-    ready = [
-        TableEvents(
-            name,
-            0,
-            pl.DataFrame(schema=SOURCE_EVENTS),
-            [*table.problems(), *omop_tables.left_columns(name, list(table.schema))],
-        )
-        for name, table in events.items()
-    ]
+    ready = [_account(name, table) for name, table in events.items()]
     return Plan(persons, parts, read, [person, *ready, *omop_tables.unread_tables(files)], birth_years(person.events))
+
+
+def _account(name: str, table: Table) -> TableEvents:
+    """Return what is to be told of a table, by its `name`, as a whole: tables without rows have an account, too."""
+    told = [*table.problems(), *omop_tables.left_columns(name, list(table.schema))]
+    return TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), told)
 
 
 def _look(tables: Mapping[str, Table], part: Part) -> tuple[int, set[int]]:

@@ -45,7 +45,7 @@ def check(study: Path, *, recognise: bool = False, json: bool = False) -> None:
     print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
     if any(content.work.staging.glob("clinical/*/data")):
         from unibase.flows.looks.codes import coverage_text  # reads events: polars
-        from unibase.flows.looks.records import records_text
+        from unibase.flows.looks.records_read import records_text
 
         print(f"What was read of the records:\n{records_text(content)}")
         print(f"Events of each concept, in the records that were read last:\n{coverage_text(content)}")
