@@ -21,6 +21,8 @@ from unibase.imaging.dicom.report_values import REPORTING, report_frame, report_
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Regions
+from unibase.imaging.radiomics.diagnostics import FOLDER as DIAGNOSTICS_FOLDER
+from unibase.imaging.radiomics.diagnostics import gather_diagnostics
 from unibase.imaging.radiomics.pet_of_files import with_pet_table
 from unibase.imaging.radiomics.plain_units import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
@@ -55,6 +57,7 @@ class PlainRun:
         verdicts: CSV of what a reviewer decided of masks (`radiomics.verdicts`).
         progress: Told after each series.
         pet_table: CSV with weight, dose and injection of PET whose header lacks them.
+        diagnostics: Write PyRadiomics' `diagnostics_` of every region to this file, Parquet or CSV by its name.
         client: Dask client that maps the series; None measures them here, one after the other.
     """
 
@@ -66,6 +69,7 @@ class PlainRun:
     progress: Progress | None = None
     client: Client | None = None
     pet_table: Path | None = None
+    diagnostics: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,10 @@ def extract_plain(
         UserError: If the source holds no image, or no series could be used at all.
     """
     destination = Path(destination)
-    run = replace(run, choices=run.choices.model_copy(update={"pictures": run.pictures is not None}))
+    run = replace(
+        run,
+        choices=run.choices.model_copy(update={"pictures": run.pictures is not None, "diagnostics": run.diagnostics is not None}),
+    )
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,6 +137,8 @@ def extract_plain(
     done = [outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     if run.pictures is not None:
         _pictured([Path(path) for path in done], run.pictures, verdicts)
+    if run.diagnostics is not None:
+        gather_diagnostics([path.parent / DIAGNOSTICS_FOLDER / path.name for path in map(Path, done)], run.diagnostics)
     if run.robustness is not None:
         STABILITY.write(stability_table(perturbed, pl.read_parquet(destination)), run.robustness)
     shutil.rmtree(work, ignore_errors=True)
@@ -194,6 +203,11 @@ def _measure(_: object, task: FeatureTask) -> dict[str, object]:
     return extract_series(task)
 
 
+def _left(result: dict[str, Any]) -> list[Output]:
+    table = Path(result["path"])
+    return [Output(table), *(Output(table.parent / name) for name in result["beside"])]
+
+
 def _perturb(_: object, task: RobustnessTask) -> dict[str, object]:
     return extract_perturbed(task)
 
@@ -201,7 +215,7 @@ def _perturb(_: object, task: RobustnessTask) -> dict[str, object]:
 def _measured(units: list[Unit], ledger: WorkLedger, run: PlainRun, settings: object) -> list[Outcome]:
     told = run.progress
     return run_units(
-        Job("features", _measure, settings=settings, leaves=lambda result: [Output(Path(result["path"]))]),
+        Job("features", _measure, settings=settings, leaves=_left),
         units,
         ledger,
         client=run.client,

@@ -281,6 +281,9 @@ class Choices(Section):
     effect. 0 leaves it as it is."""
     dose_alpha_beta: float = Field(default=10.0, gt=0)
     """Alpha over beta in Gy, for EQD2."""
+    diagnostics: bool = False
+    """Write PyRadiomics' `diagnostics_` of every region (versions, settings, hashes, sizes, counts), in a table beside the
+    features."""
     pictures: bool = False
     """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
 
@@ -309,9 +312,25 @@ class Choices(Section):
     def _together(self) -> Self:
         if self.deep_high <= self.deep_low:
             raise ValueError("deep_high must be above deep_low")
+        if self.mode == "ibsi" and self.diagnostics:
+            raise ValueError("diagnostics tell what PyRadiomics' way makes of image and mask; leave them out with mode: ibsi")
         if self.mode == "ibsi" and self.engine != "unibase":
             raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
         return self
+
+
+MapFormat = Literal["nrrd", "ome-zarr"]
+"""One NRRD file a feature, or one OME-Zarr store a region and image type, with a channel for each feature."""
+
+
+class Maps(Section):
+    """Maps of features to make of each region."""
+
+    settings: str | None = None
+    """A PyRadiomics parameter file of the maps, relative to the study file; `voxelSetting` is the kernel. That of the features by
+    default."""
+    form: MapFormat = "nrrd"
+    """nrrd: a file for each feature; ome-zarr: a store for each region and image type, with a channel for each feature."""
 
 
 class Features(Choices):
@@ -330,6 +349,8 @@ class Features(Choices):
     verdicts: str | None = None
     """A CSV of what a reviewer decided of masks, relative to the study file: `source_digest` (of the contact sheet) and `verdict`:
     keep, refuse or wrong-side. What is refused leaves the features; nothing is measured again."""
+    maps: Maps | None = None
+    """At each voxel of a region the features of the voxels around it, as files in the staging zone; `{}` takes the defaults."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
 

@@ -128,13 +128,18 @@ MAPS = Table(
     "maps",
     "One map of one feature of one region of one image: at each voxel the feature of the kernel around it.",
     (
+        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
+        Column("centre", pl.String(), "Name of the centre."),
         Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
         Column("region", pl.String(), "Target, such as GTV.", nullable=False),
         Column("roi_name", pl.String(), "Name of the region in its file.", nullable=False),
         Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
         Column("image_type", pl.String(), "original, wavelet-LLH, ...", nullable=False),
         Column("feature", pl.String(), "Column of the FEATURES table.", nullable=False),
-        Column("file", pl.String(), "NRRD file, or OME-Zarr store, beside this table.", nullable=False),
+        Column("file", pl.String(), "NRRD file, or OME-Zarr store, relative to this table.", nullable=False),
+        Column(
+            "digest", pl.String(), "SHA-256 of the file; of a store over the names and contents of its files.", nullable=False
+        ),
         Column("channel", pl.Int64(), "Channel of the store; null for a file of its own."),
         Column("kernel_radius", pl.Int64(), "Voxels on each side of the kernel.", nullable=False),
         Column("masked", pl.Boolean(), "Only voxels of the region count.", nullable=False),
@@ -143,5 +148,56 @@ MAPS = Table(
     ),
     ("source_digest", "region", "image_type", "feature"),
 )
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, REPORT_VALUES, DOSE_METRICS, MAPS)
+
+
+def _diagnostic_columns() -> list[Column]:
+    """Return a column for each of PyRadiomics' `diagnostics_`, in its order."""
+    numbers = {"VoxelNum": pl.Int64(), "VolumeNum": pl.Int64()} | dict.fromkeys(("Mean", "Minimum", "Maximum"), pl.Float64())
+    intensities = ("Mean", "Minimum", "Maximum")
+    mask = ("Spacing", "Size", "BoundingBox", "VoxelNum", "VolumeNum", "CenterOfMassIndex", "CenterOfMass")
+    parts = {
+        "Versions": ("PyRadiomics", "Numpy", "SimpleITK", "PyWavelet", "Python"),
+        "Configuration": ("Settings", "EnabledImageTypes"),
+        "Image-original": ("Hash", "Dimensionality", "Spacing", "Size", *intensities),
+        "Mask-original": ("Hash", *mask),
+        "Image-interpolated": ("Spacing", "Size", *intensities),
+        "Mask-interpolated": (*mask, *intensities),
+        "Mask-resegmented": (*mask, *intensities),
+    }
+    return [
+        Column(f"diagnostics_{part}_{name}", numbers.get(name, pl.String()), "As PyRadiomics names and writes it.")
+        for part, names in parts.items()
+        for name in names
+    ]
+
+
+DIAGNOSTICS = Table(
+    "diagnostics",
+    "What PyRadiomics tells of one region, its image and the settings beside the features; null where a step was not asked for.",
+    (
+        Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
+        Column("volume", pl.String(), "Which volume of a series that holds several, such as `phase 2 of 3`; else null."),
+        Column("region", pl.String(), "Target, as in the features.", nullable=False),
+        Column("roi_name", pl.String(), "Name of the region in its file.", nullable=False),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+        *_diagnostic_columns(),
+    ),
+    ("SeriesInstanceUID", "region", "source_digest"),
+)
+
+TABLES = (
+    SERIES,
+    VOLUMES,
+    FEATURES,
+    LOOKS,
+    PERTURBED,
+    STABILITY,
+    PET_FACTS,
+    IMAGES,
+    VOXELS,
+    REPORT_VALUES,
+    DOSE_METRICS,
+    MAPS,
+    DIAGNOSTICS,
+)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

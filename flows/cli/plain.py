@@ -139,6 +139,7 @@ def features(
     regions_csv: Path | None = None,
     robustness: Path | None = None,
     pictures: Path | None = None,
+    diagnostics: Path | None = None,
     verdicts: Path | None = None,
     pet_table: Path | None = None,
     workers: int = 1,
@@ -159,6 +160,7 @@ def features(
         regions_csv: CSV to write with every match and miss of names of regions. It holds names as the files have them.
         robustness: Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
         pictures: Folder for a picture of each region on its image and a contact sheet, the most suspect first.
+        diagnostics: Write PyRadiomics' `diagnostics_` of every region to this table: Parquet, or CSV by its name.
         verdicts: CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep,
             refuse, wrong-side).
         pet_table: CSV with weight, dose and time of injection of PET whose header lacks them (docs/imaging.md).
@@ -169,7 +171,7 @@ def features(
     asked = FeatureCommand(
         out, settings, options_of(Choices, chosen), region, regions_csv, robustness, pictures, verdicts, workers
     )
-    features_of((source, mask) if mask else source, replace(asked, pet_table=pet_table))
+    features_of((source, mask) if mask else source, replace(asked, pet_table=pet_table, diagnostics=diagnostics))
 
 
 @app.command

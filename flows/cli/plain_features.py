@@ -16,10 +16,11 @@ from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dose.histogram import Fractions
 from unibase.imaging.dose.measured import Wanted, measure_doses
 from unibase.imaging.dose.metric_names import USUAL_METRICS
-from unibase.imaging.options import Choices
-from unibase.imaging.radiomics.maps import MapFormat, MapRun, write_maps
+from unibase.imaging.options import Choices, MapFormat
+from unibase.imaging.radiomics.maps import MapRun, write_maps
 from unibase.imaging.radiomics.plain_units import Source
 from unibase.imaging.radiomics.settings import default_settings, read_settings
+from unibase.imaging.radiomics.task import MapWay
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class FeatureCommand:
         verdicts: CSV of what a reviewer decided, or None.
         workers: Processes that measure.
         pet_table: CSV of what is known of PET whose header lacks it, or None.
+        diagnostics: Table of PyRadiomics' diagnostics to write, or None.
     """
 
     out: Path
@@ -49,6 +51,7 @@ class FeatureCommand:
     verdicts: Path | None
     workers: int
     pet_table: Path | None = None
+    diagnostics: Path | None = None
 
 
 def features_of(source: Source, command: FeatureCommand) -> None:
@@ -71,6 +74,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
             board.of("features"),
             client,
             command.pet_table,
+            command.diagnostics,
         )
         result = extract_plain(source, command.out, options, run)
     for refused in result.quarantined:
@@ -83,6 +87,8 @@ def features_of(source: Source, command: FeatureCommand) -> None:
         print(f"{command.regions_csv}: every match and miss")
     if command.pictures:
         print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
+    if command.diagnostics:
+        print(f"{command.diagnostics}: PyRadiomics' diagnostics of every region")
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
 
@@ -96,7 +102,7 @@ def maps_asked(settings: Path | None, regions: list[str] | None, form: MapFormat
         form: `nrrd` or `ome-zarr`.
     """
     options = read_settings(settings) if settings else default_settings()
-    return MapRun(options, parse_regions(regions) if regions else None, form)
+    return MapRun(MapWay(options, form), parse_regions(regions) if regions else None)
 
 
 def maps_of(source: Source, folder: Path, run: MapRun) -> None:

@@ -14,7 +14,18 @@ from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.index_pet import with_facts
 from unibase.flows.stages.segment import with_machine_masks
-from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, PET_FACTS, REGIONS, SEGMENTED_MASKS
+from unibase.flows.study.places import (
+    CONTACT_SHEET,
+    DIAGNOSTICS,
+    DICOM,
+    FEATURE_FILES,
+    LOOKS,
+    MAPS,
+    PERTURBED,
+    PET_FACTS,
+    REGIONS,
+    SEGMENTED_MASKS,
+)
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SEGMENTED as SEGMENTED_TABLE
@@ -28,6 +39,10 @@ from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.engine import ahead
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Features
+from unibase.imaging.radiomics.diagnostics import FOLDER as DIAGNOSTICS_FOLDER
+from unibase.imaging.radiomics.diagnostics import gather_diagnostics
+from unibase.imaging.radiomics.maps import FOLDER as MAPS_FOLDER
+from unibase.imaging.radiomics.maps import check_maps, gather_maps
 from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.series_features import (
@@ -39,7 +54,8 @@ from unibase.imaging.radiomics.series_features import (
     plan_units,
     stage_settings,
 )
-from unibase.imaging.radiomics.settings import read_settings
+from unibase.imaging.radiomics.settings import FeatureSettings, read_settings
+from unibase.imaging.radiomics.task import MapWay
 from unibase.imaging.radiomics.verdicts import Judged, Verdict, judged, read_verdicts
 from unibase.imaging.tables import STABILITY
 
@@ -61,18 +77,16 @@ def extract_features(run: Run) -> list[Outcome]:
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     plan = replace(plan, units=with_machine_masks(run, with_facts(run, plan.units)))
     loops = ahead(asked.settings, asked.choices.mode) if asked.choices.engine == "unibase" else []
-    leaves = partial(_left, folder, options.pictures)
-    job = Job("features", _extract, settings=stage_settings(asked), leaves=leaves, ahead=loops)
+    job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder), ahead=loops)
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.series_features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
-    _only(folder, done)
+    _only(folder, outcomes)
     left = judged(collect(done, run.place(FEATURES_TABLE)), _verdicts(run))
     FEATURES.write(left.features, run.place(FEATURES_TABLE))
     _write_images(run, outcomes)
     matches = _decided(_matches(series, outcomes), left)
     write_parquet(matches, run.place(REGIONS))
-    if options.pictures:
-        _gather_looks(run, done)
+    _gather_beside(run, options, done)
     aside = [*(_stray(row) for row in plan.unplaced), *_overruled(series, left)]
     refused = _refused(run, series, "features", [*outcomes, *aside])
     _say_unmatched(run, left)
@@ -89,7 +103,17 @@ def _asked(run: Run, options: Features) -> Asked:
     settings = read_settings(run.study.path(options.settings))
     for sentence in settings.told:
         run.say(f"features: {sentence}")
-    return Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, _choices(run, options))
+    regions = {target: list(patterns) for target, patterns in options.regions.items()}
+    return Asked(settings, regions, _choices(run, options), _maps(run, options, settings))
+
+
+def _maps(run: Run, options: Features, settings: FeatureSettings) -> MapWay | None:
+    """Return how maps are made, by default with the `settings` of the features."""
+    if options.maps is None:
+        return None
+    way = MapWay(read_settings(run.study.path(options.maps.settings)) if options.maps.settings else settings, options.maps.form)
+    check_maps(way.settings)
+    return way
 
 
 def _choices(run: Run, options: Features) -> Choices:
@@ -152,6 +176,20 @@ def _decided(matches: pl.DataFrame, left: Judged) -> pl.DataFrame:
     ).drop("_reason", "_message", "_remedy")
 
 
+def _gather_beside(run: Run, options: Features, done: list[Path]) -> None:
+    """Write one table of all series for what is asked for beside the features; remove what an earlier study file asked for."""
+    for place in (LOOKS, CONTACT_SHEET, DIAGNOSTICS, MAPS):
+        run.place(place).unlink(missing_ok=True)
+    if options.pictures:
+        _gather_looks(run, done)
+    if options.diagnostics:
+        gather_diagnostics((path.parent / DIAGNOSTICS_FOLDER / path.name for path in done), run.place(DIAGNOSTICS))
+    if options.maps is not None:
+        tables = (path.parent / MAPS_FOLDER / path.name for path in done)
+        frame = gather_maps(tables, run.place(MAPS), f"{run.place(FEATURE_FILES).name}/{MAPS_FOLDER}")
+        run.say(f"features: {frame.height} maps of features: {run.place(MAPS)}")
+
+
 def _gather_looks(run: Run, done: list[Path]) -> None:
     """Write the looks of all series as one table and one contact sheet."""
     folder = run.place(FEATURE_FILES)
@@ -161,26 +199,22 @@ def _gather_looks(run: Run, done: list[Path]) -> None:
     run.say(f"features: pictures of all masks, the most suspect first: {sheet}")
 
 
-def _only(folder: Path, kept: list[Path]) -> None:
-    """Remove what an earlier night left of series that are no more: their hospital took them back, or their person objects.
-
-    Below `looks` stand the marks of a series under the name of its file, and its pictures with a number after that name.
-    """
-    stems = {path.stem for path in kept}
-    found = [*folder.glob("*.parquet"), *(folder / FOLDER).glob("*.parquet"), *(folder / FOLDER).glob("*.png")]
-    for path in found:
-        stem = path.stem.rpartition("-")[0] if path.suffix == ".png" else path.stem
-        if stem not in stems:
+def _only(folder: Path, outcomes: list[Outcome]) -> None:
+    """Remove what an earlier night left of series that are no more: their hospital took them back, or their person objects."""
+    done = [outcome.result for outcome in outcomes if outcome.status == "done"]
+    keep = {output.path for result in done for output in _left(folder, result)}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if not keep.isdisjoint((path, *path.parents)):
+            continue
+        if path.is_file():
             path.unlink()
+        elif not any(path.iterdir()):
+            path.rmdir()
 
 
-def _left(folder: Path, pictures: bool, result: dict[str, Any]) -> list[Output]:
-    """Return the files that a series left: its features, and where it was looked at its marks and pictures."""
-    features, looks = folder / result["path"], folder / FOLDER
-    left = [features]
-    if pictures:
-        left += [looks / f"{features.stem}.parquet", *sorted(looks.glob(f"{features.stem}-*.png"))]
-    return [Output(path) for path in left]
+def _left(folder: Path, result: dict[str, Any]) -> list[Output]:
+    """Return the files that a series left: its features, and what was asked for beside them."""
+    return [Output(folder / name) for name in (result["path"], *result.get("beside", ()))]
 
 
 def _stray(row: Row) -> Outcome:
@@ -214,9 +248,9 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, object]) -> list[O
         moved = replace(task, destination=folder / task.destination.name)
         tasks.append(Unit(unit.key, unit.input_digest, RobustnessTask(moved, plan)))
     asked = {**settings, "perturbations": [one.model_dump(mode="json") for one in plan]}
-    job = Job("robustness", _perturb_one, settings=asked, leaves=partial(_left, folder, False))
+    job = Job("robustness", _perturb_one, settings=asked, leaves=partial(_left, folder))
     outcomes = run.units(job, tasks, code=("unibase.imaging.radiomics.robustness",))
-    _only(folder, [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"])
+    _only(folder, outcomes)
     run.say(summary("robustness", outcomes))
     return outcomes
 
@@ -279,7 +313,7 @@ STAGE = Stage(
     "features",
     "Extract radiomic features",
     reads=(DICOM, SERIES_TABLE, VOLUMES_TABLE, PET_FACTS, SEGMENTED_TABLE, SEGMENTED_MASKS),
-    leaves=(FEATURES_TABLE, IMAGES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
+    leaves=(FEATURES_TABLE, IMAGES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, DIAGNOSTICS, MAPS, PERTURBED),
     run=extract_features,
     derived=True,
 )

@@ -62,13 +62,13 @@ def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, M
     return rows
 
 
-def write_looks(task: FeatureTask, rows: Sequence[dict[str, object]]) -> str:
-    """Write the marks of all regions of the series of a `task`, `rows` of LOOKS; return their file."""
+def write_looks(task: FeatureTask, rows: Sequence[dict[str, object]]) -> list[Path]:
+    """Write the marks of all regions of the series of a `task`, `rows` of LOOKS; return their file and the pictures."""
     folder, stem = task.destination.parent / FOLDER, task.destination.stem
     schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why", "verdict")}
     path = folder / f"{stem}.parquet"
     write_parquet(pl.DataFrame(rows, schema=schema), path)
-    return f"{FOLDER}/{path.name}"
+    return [path, *(folder / str(row["picture"]) for row in rows)]
 
 
 def gather_looks(

@@ -105,6 +105,7 @@ def _unit_of(parts: Sequence[Row], masks: Sequence[Row], place: _Place, asked: A
         row["series_time"],
         row["SeriesInstanceUID"],
         place.files(parts) if len(parts) > 1 else (),
+        maps=asked.maps,
     )
     images = row["input_digest"] if len(parts) == 1 else sorted(part["input_digest"] for part in parts)
     digest = digest_of([images, sorted(part["input_digest"] for part in masks)])
@@ -188,6 +189,7 @@ def stage_settings(asked: Asked) -> dict[str, Any]:
         "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},
         **choices.model_dump(mode="json"),
         "deep_model": sha256_file(model) if choices.deep_model else "",
+        "maps": None if asked.maps is None else asked.maps.said,
         "engine": engine_name(choices.engine),
         "code": version("unibase"),
     }

@@ -62,7 +62,7 @@ def extract(volume: Volume, region: Boxed, settings: FeatureSettings) -> Feature
         try:
             values = extractor.execute(image, mask)
         except ValueError as error:
-            raise _refusal(str(error)) from None
+            raise refusal_of(str(error)) from None
     features: Features = {}
     for name, value in values.items():
         image_type, column = name.split("_", 1)
@@ -83,7 +83,7 @@ def _with_room(image: Array, settings: FeatureSettings) -> Array:
 @cache
 def _extractor() -> Any:
     """Return PyRadiomics' extractor, which looks at the grey levels of every image type before it counts them in matrices."""
-    _quiet_radiomics()
+    quiet_radiomics()
     import SimpleITK as sitk
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
@@ -134,8 +134,8 @@ def box_around(region: Boxed, margin: int) -> Box:
 
 
 @cache
-def _quiet_radiomics() -> object:
-    """Import PyRadiomics without its handler on the standard error: it must neither print nor warn in a batch."""
+def quiet_radiomics() -> object:
+    """Import and return PyRadiomics without its handler on the standard error: it must neither print nor warn in a batch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import radiomics
@@ -156,8 +156,8 @@ def _number(value: object) -> float:
     return float(item)
 
 
-def _refusal(text: str) -> Unusable:
-    """Name PyRadiomics' refusal; its text may quote values and does not travel."""
+def refusal_of(text: str) -> Unusable:
+    """Return PyRadiomics' refusal by name: its `text` may quote values and does not travel."""
     larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
     if "Resegmentation excluded" in text:
         message = "Re-segmentation leaves at most one voxel of the region."

@@ -17,9 +17,9 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
 from unibase.imaging.dicom.pixel_quality import pixel_quality
-from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
+from unibase.imaging.radiomics.beside import Beside
 from unibase.imaging.radiomics.deep import deep_rows
 from unibase.imaging.radiomics.enhancement import enhancement_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
@@ -59,7 +59,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     """Extract the features of the series of a `task`, write them, and return what was found.
 
     Returns:
-        A small JSON value: `path`, `sha256`, `rows`, `engine`, `mode`, `settings_digest`, `volumes` (noise and truncation of
+        A small JSON value: `path`, `sha256`, `beside` (its other files), `rows`, `engine`, `mode`, `settings_digest`, `volumes` (noise and truncation of
         each), `regions` (for every target
         and ROI that met: `target`, `roi_name`, `status`, and `reason`, `message`, `notes`, `refused_image_types`),
         `missing_targets`, `unused_rois`. Names of regions are those of the (cleaned) files.
@@ -69,14 +69,13 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
             `no-region-matched`, and, when every region is refused, the reason of the first.
     """
     rows: list[dict[str, Any]] = []
-    looks: list[dict[str, Any]] = []
-    told = Told()
+    beside, told = Beside(task), Told()
     measured: list[dict[str, Any]] = []
     for name, selection in select(task):
         if isinstance(selection, Unusable):
             told.problems.append((name, selection))
         else:
-            rows += _extract_volume(task, selection, told.on(name, selection), looks)
+            rows += _extract_volume(task, selection, told.on(name, selection), beside)
             measured.append({"volume": name, **asdict(pixel_quality(selection.volume.array, selection.volume.unit))})
     if task.choices.changes:
         changed, unclear = change_rows(rows)
@@ -84,8 +83,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         told.of_all += [entry(target, roi_name, problem) for target, roi_name, problem in unclear]
     if task.choices.enhancement:
         rows += enhancement_rows(task, rows, told.of_all)
-    if task.choices.pictures:
-        write_looks(task, looks)
+    files = beside.write()
     matches = told.listed()
     if not rows:
         raise told.first_problem()
@@ -93,6 +91,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     return {
         "path": str(task.destination),
         "sha256": sha256_file(task.destination),
+        "beside": files,
         "rows": frame.height,
         "engine": engine_name(task.choices.engine),
         "mode": task.choices.mode,
@@ -103,9 +102,9 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
 
 
 def _extract_volume(
-    task: FeatureTask, selection: Selection, told: list[dict[str, object]], looks: list[dict[str, Any]]
+    task: FeatureTask, selection: Selection, told: list[dict[str, object]], beside: Beside
 ) -> list[dict[str, Any]]:
-    """Return the rows of the regions of one volume; add to `told` how each ended, and to `looks` how it looks."""
+    """Return the rows of the regions of one volume; add to `told` how each ended, and to `beside` what else is asked for."""
     rows: list[dict[str, Any]] = []
     volume = selection.volume
     regions: list[tuple[Region, Mask]] = []
@@ -130,8 +129,7 @@ def _extract_volume(
         rows += dose_rows(task, volume, regions, told)
     if task.choices.deep_model:
         rows += deep_rows(task, volume, regions, told)
-    if task.choices.pictures:
-        looks += look_at(task, volume, regions, len(looks))
+    beside.add(volume, regions, told)
     return rows
 
 

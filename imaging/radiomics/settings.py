@@ -200,7 +200,7 @@ def _without_effect(
     """Return what a parameter file asks for that has no effect here, a sentence each."""
     told = []
     if additional_info:
-        told.append("setting.additionalInfo: the table has no diagnostics_ columns; its digests and notes say what was measured.")
+        told.append("setting.additionalInfo: diagnostics_ stand in a table of their own, which the option diagnostics asks for.")
     for key in sorted(set(given) & _OF_LBP):
         of = f"LBP{key[3:5]}"
         if of not in image_types:

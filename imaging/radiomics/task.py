@@ -9,13 +9,31 @@ from pathlib import Path
 
 from unibase.groundwork.files import digest_of
 from unibase.imaging.dicom.read_as import PetFacts, Reading
-from unibase.imaging.options import Choices, Regions, check_regions
+from unibase.imaging.options import Choices, MapFormat, Regions, check_regions
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.lattice import GridRule
 from unibase.imaging.regions.mask import MaskRules
 
 USUAL = Choices()
 """What holds when nothing is chosen."""
+
+
+@dataclass(frozen=True)
+class MapWay:
+    """How maps of features are made.
+
+    Attributes:
+        settings: A PyRadiomics parameter file; `voxelSetting` is the kernel.
+        form: One NRRD file a feature, or one OME-Zarr store a region and image type, a channel for each feature.
+    """
+
+    settings: FeatureSettings
+    form: MapFormat = "nrrd"
+
+    @property
+    def said(self) -> dict[str, object]:
+        """All that changes the maps of a unit beside its input, as JSON."""
+        return {"settings": self.settings.digest, "voxel": dict(self.settings.voxel), "form": self.form}
 
 
 @dataclass(frozen=True)
@@ -26,11 +44,13 @@ class Asked:
         settings: Extraction settings.
         regions: Target to patterns of ROI names; None makes every ROI its own target.
         choices: What is chosen beside the settings.
+        maps: How maps are made; None makes none.
     """
 
     settings: FeatureSettings
     regions: Regions | None = None
     choices: Choices = USUAL
+    maps: MapWay | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,7 @@ class FeatureTask:
         image_files: The files of the image, when they lie in several folders.
         pet: What the study's table says of the image, when it is a PET.
         doses: RTDOSE files of its frame of reference, when doses are asked for.
+        maps: How maps are made; None makes none.
     """
 
     image_folder: Path
@@ -64,6 +85,7 @@ class FeatureTask:
     image_files: tuple[Path, ...] = ()
     pet: PetFacts | None = None
     doses: tuple[Path, ...] = ()
+    maps: MapWay | None = None
 
     def check(self) -> None:
         """Check what the types cannot say.

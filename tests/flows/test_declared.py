@@ -16,7 +16,7 @@ from unibase.imaging.options import Choices, Features
 def test_every_choice_is_an_option_of_the_command_with_its_text() -> None:
     arguments = {one.names[0]: one for one in app["features"].assemble_argument_collection(parse_docstring=True)}
     for name, text in meanings(Choices).items():
-        if name != "pictures":  # The command asks for the folder of the pictures.
+        if name not in ("pictures", "diagnostics"):  # The command asks for the folder of the pictures, and and the table.
             several = name in ("shells", "volumes", "dose_metrics")
             argument = arguments[f"--{option_word(name, several)}"]
             assert (argument.parameter.help, inspect.cleandoc(text)) == (text, text)

@@ -21,8 +21,9 @@ from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.study.validation import read_study
+from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.tables import FEATURES, QUARANTINE
-from unibase.imaging.tables import STABILITY
+from unibase.imaging.tables import DIAGNOSTICS, MAPS, STABILITY
 from unibase.privacy.keys import write_key_file
 
 STUDY = """\
@@ -39,6 +40,8 @@ features:
   shells: [[0, 4]]
   dose: true
   dose_metrics: [Dmean, V20Gy]
+  diagnostics: true
+  maps: {settings: maps.yaml, form: ome-zarr}
   robustness: {retest_days: 40, perturbations: [{}, {rotation: 5, volume: 0.1}, {noise: 1, contour: 0.5}]}
 index: {concept: treatment_start}
 """
@@ -74,6 +77,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         dose_file(home / f"dicom/{10 * person + 1}/rd.dcm", **marks)
     (home / "people.csv").write_text("identifier\n" + "".join(f"IPP{person}\n" for person in range(1, 5)))
     (home / "params.yaml").write_text("featureClass: {firstorder: [Mean, Maximum], shape: [MeshVolume]}\n")
+    (home / "maps.yaml").write_text("featureClass: {firstorder: [Mean, Range]}\nvoxelSetting: {kernelRadius: 2}\n")
     (home / "study.yaml").write_text(STUDY)
     write_key_file(known_key("vault.key"), home / "vault.key")
     study = read_study(home / "study.yaml")
@@ -128,6 +132,32 @@ def test_the_dose_of_every_region_stands_in_the_same_table(run: Run) -> None:
     assert dose["dose_V20Gy"].is_between(0, 100).all() and dose["dose_Dmean"].is_between(30, 90).all()
     aside = QUARANTINE.read(run.quarantine_file("features")).filter(pl.col("reason") == "no-dose")
     assert aside.height == 1
+
+
+def test_maps_and_diagnostics_stand_beside_the_features(run: Run) -> None:
+    folder = run.study.work.staging / "imaging"
+    features, maps = FEATURES.read(folder / "features.parquet"), MAPS.read(folder / "maps.parquet")
+    drawn = features.filter(Modality="CT", region="GTV")
+    assert maps.height == 2 * drawn.height and maps["kernel_radius"].unique().to_list() == [2]
+    assert set(maps.select("subject_id", "source_digest").rows()) == set(drawn.select("subject_id", "source_digest").rows())
+    for file, digest in maps.select("file", "digest").unique().rows():
+        assert sha256_folder(folder / file) == digest
+    told = DIAGNOSTICS.read(folder / "diagnostics.parquet")
+    with_shells = features.filter(Modality="CT")
+    assert set(told.select("region", "source_digest").rows()) == set(with_shells.select("region", "source_digest").rows())
+    volume = drawn.join(told, on=["region", "source_digest"])
+    assert volume.filter(pl.col("diagnostics_Mask-original_VoxelNum") < 50).is_empty()
+
+
+def test_what_is_no_more_asked_for_is_removed(run: Run) -> None:
+    folder = run.study.work.staging / "imaging"
+    assert run.study.features is not None
+    less = run.study.features.model_copy(update={"diagnostics": False, "maps": None})
+    extract_features(replace(run, study=run.study.model_copy(update={"features": less})))
+    assert not list((folder / "features").glob("*/*")) and not (folder / "maps.parquet").exists()
+    assert not (folder / "diagnostics.parquet").exists() and list((folder / "features").glob("*.parquet"))
+    extract_features(run)
+    assert MAPS.read(folder / "maps.parquet").height
 
 
 def test_a_second_run_does_nothing_again(run: Run) -> None:

@@ -10,9 +10,11 @@ import pytest
 import SimpleITK as sitk
 import zarr
 
+from unibase.groundwork.files import sha256_file, sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.imaging.radiomics.maps import MapRun, write_maps
 from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.radiomics.task import MapWay
 
 SHAPE = (9, 14, 16)
 SLOPE = np.array([3.0, -2.0, 5.0])
@@ -45,7 +47,7 @@ def run(form: str = "nrrd", **setting: object) -> MapRun:
         "voxelSetting": {"maskedKernel": False},
         "featureClass": {"firstorder": ["Mean", "Range"]},
     }
-    return MapRun(make_settings(content), None, form)  # type: ignore[arg-type]
+    return MapRun(MapWay(make_settings(content), form))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,7 @@ def test_every_voxel_of_a_map_lies_where_its_value_is_from(tmp_path: Path, setti
     row = frame.filter(pl.col("feature") == "firstorder_Mean").row(0, named=True)
     assert row["region"] == "CHU-été:1" and "CHU" not in row["file"] and row["channel"] is None
     picture = sitk.ReadImage(str(tmp_path / "out" / row["file"]))
+    assert row["digest"] == sha256_file(tmp_path / "out" / row["file"])
     array = sitk.GetArrayFromImage(picture)
     inside = np.argwhere(array != 0)
     assert len(inside) > 40
@@ -70,7 +73,8 @@ def test_a_store_holds_the_same_maps(tmp_path: Path) -> None:
     write_maps(source, tmp_path / "a", run())
     for _ in range(2):  # A second run replaces the first.
         frame, _ = write_maps(source, tmp_path / "b", run("ome-zarr"))
-    assert frame["channel"].to_list() == [0, 1]
+    assert frame["channel"].to_list() == [0, 1] and frame["digest"].n_unique() == 1
+    assert sha256_folder(tmp_path / "b" / frame["file"][0]) == frame["digest"][0]
     store = zarr.open_group(tmp_path / "b" / frame["file"][0], mode="r")
     mean = sitk.GetArrayFromImage(sitk.ReadImage(str(next((tmp_path / "a").rglob("original_firstorder_Mean.nrrd")))))
     assert np.array_equal(store["0"][0], mean)  # type: ignore[index]
