@@ -71,6 +71,12 @@ class PlainRun:
     pet_table: Path | None = None
     diagnostics: Path | None = None
 
+    @property
+    def all_choices(self) -> Choices:
+        """The choices, with what is asked for by naming where it goes."""
+        named = {"pictures": self.pictures is not None, "diagnostics": self.diagnostics is not None}
+        return self.choices.model_copy(update=named)
+
 
 @dataclass(frozen=True)
 class PlainResult:
@@ -114,14 +120,10 @@ def extract_plain(
         UserError: If the source holds no image, or no series could be used at all.
     """
     destination = Path(destination)
-    run = replace(
-        run,
-        choices=run.choices.model_copy(update={"pictures": run.pictures is not None, "diagnostics": run.diagnostics is not None}),
-    )
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     try:
-        asked = Asked(settings, run.regions, run.choices)
+        asked = Asked(settings, run.regions, run.all_choices)
         plan = plan_source(source, work, asked)
         if run.pet_table is not None:
             plan = replace(plan, units=with_pet_table(plan.units, read_pet_table(run.pet_table)))
@@ -134,11 +136,7 @@ def extract_plain(
         # There is nothing to go on with.
         shutil.rmtree(work, ignore_errors=True)
         raise
-    done = [outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
-    if run.pictures is not None:
-        _pictured([Path(path) for path in done], run.pictures, verdicts)
-    if run.diagnostics is not None:
-        gather_diagnostics([path.parent / DIAGNOSTICS_FOLDER / path.name for path in map(Path, done)], run.diagnostics)
+    _gather_beside([Path(one.result["path"]) for one in outcomes if one.status == "done"], run, verdicts)
     if run.robustness is not None:
         STABILITY.write(stability_table(perturbed, pl.read_parquet(destination)), run.robustness)
     shutil.rmtree(work, ignore_errors=True)
@@ -172,7 +170,7 @@ def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path, verd
     aside = pl.DataFrame([{**one, "status": "refused"} for one in refused], schema=REGION_LIST)
     listed = pl.concat([matches, aside]).unique(maintain_order=True)
     listed = listed.sort("unit", "status", "target", "roi_name", maintain_order=True)
-    series = [{key: value for key, value in result.items() if key != "path"} for result in done]
+    series = [{key: value for key, value in result.items() if key not in ("path", "beside")} for result in done]
     return PlainResult(left.features.height, sha256_file(destination), series, refused, listed)
 
 
@@ -185,6 +183,14 @@ def _unmatched(row: int) -> dict[str, str]:
         "message": message,
         "remedy": VERDICT_WITHOUT_REGION.remedy,
     }
+
+
+def _gather_beside(done: Sequence[Path], run: PlainRun, verdicts: Sequence[Verdict]) -> None:
+    """Write what is asked for beside the features of all series."""
+    if run.pictures is not None:
+        _pictured(done, run.pictures, verdicts)
+    if run.diagnostics is not None:
+        gather_diagnostics([path.parent / DIAGNOSTICS_FOLDER / path.name for path in done], run.diagnostics)
 
 
 def _pictured(done: Sequence[Path], folder: Path, verdicts: Sequence[Verdict]) -> None:

@@ -37,12 +37,13 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.engine import ahead
+from unibase.imaging.engine.kernel_maps import check_maps
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Features
 from unibase.imaging.radiomics.diagnostics import FOLDER as DIAGNOSTICS_FOLDER
 from unibase.imaging.radiomics.diagnostics import gather_diagnostics
 from unibase.imaging.radiomics.maps import FOLDER as MAPS_FOLDER
-from unibase.imaging.radiomics.maps import check_maps, gather_maps
+from unibase.imaging.radiomics.maps import gather_maps
 from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.series_features import (

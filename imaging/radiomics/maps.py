@@ -52,6 +52,7 @@ class MapRun:
 def kernel_of(settings: FeatureSettings) -> Kernel:
     """Return the kernel that a parameter file asks for.
 
+    >>> from unibase.imaging.radiomics.settings import make_settings
     >>> kernel_of(make_settings({"voxelSetting": {"kernelRadius": 2}})).radius
     2
     """

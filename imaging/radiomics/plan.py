@@ -189,7 +189,7 @@ def stage_settings(asked: Asked) -> dict[str, Any]:
         "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},
         **choices.model_dump(mode="json"),
         "deep_model": sha256_file(model) if choices.deep_model else "",
-        "maps": None if asked.maps is None else asked.maps.said,
+        "maps": None if asked.maps is None else asked.maps.digest,
         "engine": engine_name(choices.engine),
         "code": version("unibase"),
     }

@@ -31,9 +31,9 @@ class MapWay:
     form: MapFormat = "nrrd"
 
     @property
-    def said(self) -> dict[str, object]:
-        """All that changes the maps of a unit beside its input, as JSON."""
-        return {"settings": self.settings.digest, "voxel": dict(self.settings.voxel), "form": self.form}
+    def digest(self) -> str:
+        """Digest of all that changes the maps of a unit beside its input."""
+        return digest_of([self.settings.digest, dict(self.settings.voxel), self.form])
 
 
 @dataclass(frozen=True)
