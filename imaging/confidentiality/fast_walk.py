@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ _KEEP, _NOTE, _SEQUENCE, _PRIVATE = fast_table.KEEP, fast_table.NOTE, fast_table
 _PIXELS, _REFUSE, _CHARSET = fast_table.PIXELS, fast_table.REFUSE, fast_table.CHARSET
 _NONE = 0xFFFFFFFF
 _MOST_ELEMENTS = 4000
+_IN_NUMBERS = re.compile(rb"[\d+\-.eE\\ \0]*")
 _LEAST_NUMBER = 5
 """Bytes of a number in digits from which on it may be a day or a number of the person."""
 
@@ -230,7 +232,7 @@ class Walk:
         if wanted and tag == CHARACTER_SET:
             self._charset = self._buffer[value:after]
             self._structure.append((value, after))
-        if action != "number" or after - value >= _LEAST_NUMBER:
+        if action != "number" or self._may_tell(value, after):
             self._events.append(event)
 
     def _sequence(self, element: _Element, level: _Level, action: Action) -> int:
@@ -315,8 +317,12 @@ class Walk:
             raise NotFast
         if action != "remove":
             level.used.add(event.tag >> 8)
-        if action != "keep" and (action != "number" or event.end - event.value >= _LEAST_NUMBER):
+        if action != "keep" and (action != "number" or self._may_tell(event.value, event.end)):
             self._events.append(event._replace(action=action))
+
+    def _may_tell(self, value: int, after: int) -> bool:
+        """Return whether a number in digits may be a day or a number of the person, or is no number at all."""
+        return after - value >= _LEAST_NUMBER or not _IN_NUMBERS.fullmatch(self._buffer, value, after)
 
     def _close_creators(self, level: _Level) -> None:
         for block, (start, after, _) in level.creators.items():

@@ -32,6 +32,8 @@ _ENCODINGS = ("utf-8", "latin-1", "latin2", "utf-16-le")
 _LONG_TEXTS = ("LT", "ST", "UT")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
 _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{5,}")
+_NUMBER = rb" *[+\-]?(?:\d+\.?\d*|\.\d+)?(?:[eE][+\-]?\d+)?[ \0]*"
+_NUMBERS = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
 
@@ -130,13 +132,23 @@ class Identifiers:
     def clean_number(self, raw: bytes) -> bytes:
         """Return numbers in digits (IS, DS) as they are, but 0 for one that is a day or a number of the person.
 
-        `raw`: the value as the file holds it.
+        What is no number there was typed, and is a text: it stays where the cleaner of texts leaves it whole, else it goes.
+
+        Args:
+            raw: The value as the file holds it.
         """
-        if not _LONG_NUMBER.search(raw):
+        odd = not _NUMBERS.fullmatch(raw)
+        if not odd and not _LONG_NUMBER.search(raw):
             return raw
         parts = raw.rstrip(b" \0").split(b"\\")
         kept = [b"0" if self.number_tells(one.decode("latin-1").strip(" +-").partition(".")[0]) else one for one in parts]
+        if odd:
+            kept = [one if _NUMBERS.fullmatch(one) or self._is_clean(one) else b"" for one in kept]
         return raw if kept == parts else pad(b"\\".join(kept), "IS")
+
+    def _is_clean(self, raw: bytes) -> bool:
+        text = raw.decode("utf-8", "replace")
+        return self.clean(text) == text
 
     def number_tells(self, digits: str) -> bool:
         """Return whether a whole number is a day or a number of the person.

@@ -59,8 +59,9 @@ class Cleaner:
         folded = fold(repaired)
         found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind not in ("text", "label"))]
         dates = [folded.span(*span) for span in dates_in(folded.plain)]
-        if kind in ("text", "label"):
+        if kind != "retained":
             found += [folded.span(*span) for span in announced(folded.plain)]
+        if kind in ("text", "label"):
             found += self._taught(repaired, folded)
         if kind == "text":
             found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
