@@ -34,6 +34,7 @@ _CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
 _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{5,}")
 _NUMBER = rb" *[+\-]?(?:\d+\.?\d*|\.\d+)?(?:[eE][+\-]?\d+)?[ \0]*"
 _NUMBERS = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*")
+_VERY_LONG = re.compile(rb"^[ +]*\d{10,} *$")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
 
@@ -130,7 +131,7 @@ class Identifiers:
         return other not in (text, repair(text)) and self.clean(other) != other
 
     def clean_number(self, raw: bytes) -> bytes:
-        """Return numbers in digits (IS, DS) as they are, but 0 for one that is a day or a number of the person.
+        """Return numbers in digits (IS, DS) as they are, but 0 for one that is a day or a number of the person, a telephone or a NIR.
 
         What is no number there was typed, and is a text: it stays where the cleaner of texts leaves it whole, else it goes.
 
@@ -142,6 +143,7 @@ class Identifiers:
             return raw
         parts = raw.rstrip(b" \0").split(b"\\")
         kept = [b"0" if self.number_tells(one.decode("latin-1").strip(" +-").partition(".")[0]) else one for one in parts]
+        kept = [b"0" if _VERY_LONG.search(one) and formal_in_term(one.decode("latin-1").strip()) else one for one in kept]
         if odd:
             kept = [one if _NUMBERS.fullmatch(one) or self._is_clean(one) else b"" for one in kept]
         return raw if kept == parts else pad(b"\\".join(kept), "IS")

@@ -19,7 +19,9 @@ def test_the_campaign_is_as_wide_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("form", ["27/02/2021", "27FEV21", "MARTINEZLEGOFF", "CT_318842_L1", "lu par Rocher", "ykerbrat"])
+@pytest.mark.parametrize(
+    "form", ["27/02/2021", "27FEV21", "MARTINEZLEGOFF", "CT_318842_L1", "lu par Rocher", "née en 1961", "ykerbrat"]
+)
 def test_nothing_is_left(form: str, policy: str, tmp_path: Path) -> None:
     assert plant_and_clean(form, policy, objects()[0], tmp_path) == ("written", [])
 
@@ -38,6 +40,10 @@ NUMBERS = {
     b"1.5\\27.02.2021": b"1.5\\",
     b"12 mm ": b"12 mm ",
     b"20210227": b"0 ",
+    b"0298223344": b"0 ",
+    b"+33298223344": b"0 ",
+    b"2610729019142": b"0 ",
+    b"1234567890": b"1234567890",
     b"Kervoal ": b"",
 }
 

@@ -82,12 +82,13 @@ def _of_no_person(match: re.Match[str]) -> bool:
 
 
 def _beside_names(plain: str) -> list[tuple[int, int]]:
-    """Return where a word that is a common name stands beside one that is nothing but a name: `Jean Grand`."""
+    """Return where a word that is a common name stands beside one that is nothing but a name: `Jean Grand`, not `masse Martin`."""
     known, spans = vocabulary(), []
     words = list(_LETTERS.finditer(plain))
     for first, second in itertools.pairwise(words):
         for name, other in ((first, second), (second, first)):
-            if name[0] in known.names and other[0] in _pools()[1] and _GAP.fullmatch(plain, first.end(), second.start()):
+            gap = _GAP.fullmatch(plain, first.end(), second.start())
+            if gap and name[0] in known.names and other[0] in _pools()[1] and (gap[0] == "^" or other[0] not in known.trade):
                 spans += [] if known.phrases.match(plain, other.start()) else [other.span()]
     return spans
 

@@ -57,7 +57,7 @@ _FORMS = tuple(
         rf"(?<!\d){_YEAR}[\W_]?(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}(?:-?[1-7])?(?![^\W_])|(?<!\d){_YEAR}t[1-4](?![^\W_])",
         rf"(?<![^\W_])(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}[\W_]{_YEAR}(?!\d)|(?<!\d)[1-4][qt]{_YEAR}(?!\d)",  # S08 2021
         rf"(?<!\d){_YEAR}[\-_/]\d{{3}}(?!\d)|(?<!\d)\d{{3}}[\-_/]{_YEAR}(?!\d)",  # 2021-058, the day of the year
-        r"(?<![^\W_])(?:nee?|ne\(e\)|born|ddn|dob|naiss(?:ance)?|naissance)[\W_]{0,2}(?:en |le |in )?\d\d(?![\d.,]|[^\W_])",  # ne en 61
+        r"(?<![^\W_])(?:nee?|ne\(e\)|born|ddn|dob|naiss(?:ance)?|naissance)[\W_]{0,2}(?:en |le |in )?(?:(?:19|20)\d\d|\d\d(?![.,]))(?![\d]|[^\W_])",  # ne en 61
         r"(?<![\d.,/])(?:(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01]))(?![\d.,/])"
         r"(?! ?(?:ganglions?|nodes?|adp|n\+|fractions?|seances?|cycles?|lesions?|coupes?|slices?|biopsies|carottes?|cores)\b)",  # 12/04, no 12/15 nodes
     )
