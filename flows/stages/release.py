@@ -15,6 +15,7 @@ from unibase.flows.runs import kept, unreadable_sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
 from unibase.flows.runs.stage import Stage
+from unibase.flows.runs.stage_cost import weighed
 from unibase.flows.runs.stopping import check
 from unibase.flows.stages.deidentify import written_files
 from unibase.flows.stages.identity import GENOTYPES
@@ -258,7 +259,7 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
         UserError: While a source stops the study (see `sources`); as `releases.content.publish.publish_release`; `VersionTaken` when
             the version stands with other content and nothing follows.
     """
-    with run.within((*STAGE.reads, *STAGE.leaves)):
+    with weighed(run.ledger, STAGE.name), run.within((*STAGE.reads, *STAGE.leaves)):
         folder = _publish(run, version, following)
     if mark_releases(run.study, run.key, {subject.subject_id for subject in run.lookup.by_identifier.values()}):
         run.say(f"release: {folder.parent / MARKS}: which versions hold a person who left or whose identity was corrected")

@@ -67,6 +67,7 @@ def test_the_bars_stand_in_the_order_of_time(study: Study, tmp_path: Path) -> No
     write_run_page(study, tmp_path / "run.html")
     places = [float(one) for one in re.findall(r'<rect class="bar" x="([\d.]+)"', (tmp_path / "run.html").read_text("utf-8"))]
     assert places == sorted(places)
+    assert "&#34;" not in (tmp_path / "run.html").read_text("utf-8"), "what is markup is not escaped"
     assert places[0] == 130
 
 
