@@ -104,6 +104,9 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
         data.var["mean"], data.var["var"] = mean, var
         data.write_zarr(out)
         return {}
+    if name.startswith("fit-"):
+        model = scale.fit([store], name.removeprefix("fit-"))
+        return {"digest": model.digest[:12]}
     if name == "edger-tmm":
         raw = out.with_suffix(".bin")
         values = np.asarray(chunks.open_x(store)[:])
@@ -179,7 +182,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, nargs="*", default=[2000, 20000])
     parser.add_argument("--genes", type=int, default=20000)
-    parser.add_argument("--steps", nargs="*", default=["copy", "log-normalise", "tmm-fit"])
+    parser.add_argument(
+        "--steps", nargs="*", default=["copy", "log-normalise", "tmm-fit"], help="and fit-METHOD: fit-rle, fit-vst, fit-voom"
+    )
     parser.add_argument("--peers", type=int, default=0, help="samples of the run beside scanpy, edgeR and rnanorm")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--add", type=int, default=0, help="time adding one sample to a transformed cohort of this many samples")

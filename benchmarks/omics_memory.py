@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -86,12 +87,32 @@ def write_cells(path: Path, cells: int) -> None:
 
 
 def read_one(assay: str, path: Path) -> None:
-    """Read one file as a build does, and print what it took."""
-    from unibase.omics.assays.registry import AssayFiles, read
+    """Read one file as a build does, stage it, put it together with itself alone; print what each step took up to its end."""
+    from unibase.omics.assays.registry import AssayFiles, read, together
+    from unibase.omics.stores import arrays_together, blocks, store
 
-    gated = read(assay, AssayFiles(path))  # type: ignore[arg-type]
+    gated = read(assay, AssayFiles(path, scratch=path.parent))  # type: ignore[arg-type]
+    size = {"samples": gated.adata.n_obs, "features": gated.adata.n_vars}
+    told(assay, "read", **size)
+    if assay == "single_cell":
+        return
+    staged, whole = path.with_suffix(".staged.zarr"), path.with_suffix(".whole.zarr")
+    blocks.write_gated(gated.adata, staged)
+    told(assay, "staged")
+    del gated
+    if assay == "methylation":
+        arrays_together.put_together([staged], (), whole)
+    else:
+        store.write_zarr(together(assay, [store.read_zarr(staged)]), whole)  # type: ignore[arg-type]
+    told(assay, "together")
+    for made in (staged, whole):
+        shutil.rmtree(made)
+
+
+def told(assay: str, step: str, **size: int) -> None:
+    """Print CPU seconds and peak of memory up to now."""
     took = {"cpu_s": round(time.process_time(), 1), "peak_mb": round(own_peak_kb() / 1024)}
-    print(json.dumps({"assay": assay, "samples": gated.adata.n_obs, "features": gated.adata.n_vars, **took}), flush=True)
+    print(json.dumps({"assay": assay, "step": step, **size, **took}), flush=True)
 
 
 def main() -> None:

@@ -7,9 +7,12 @@ American Statistical Association 1979, 74:829) with three robustness iterations.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
@@ -50,28 +53,85 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
     Raises:
         Unusable: `too-few-samples` when the design leaves no degree of freedom.
     """
-    n = counts.shape[0]
+    q = _design_space(counts.shape[0], design)
+    y = voom_expression(counts, library_size)
+    fitted = q @ (q.T @ y)
+    curve = voom_curve([_moments(counts, y, fitted, len(y) - q.shape[1])], library_size, span)
+    return Voom(y, precision_weights(fitted, library_size, curve), curve)
+
+
+class GeneMoments(NamedTuple):
+    """What voom's curve is drawn through: one value for each gene.
+
+    Attributes:
+        levels: Mean log2 CPM.
+        deviations: Residual standard deviation.
+        seen: Whether a sample has a count.
+    """
+
+    levels: FloatArray
+    deviations: FloatArray
+    seen: NDArray[np.bool_]
+
+
+def gene_moments(counts: AnyArray, library_size: FloatArray) -> GeneMoments:
+    """Return what the curve needs of some genes, of samples that are all replicates.
+
+    Args:
+        counts: Samples x some genes.
+        library_size: Effective library sizes, of shape (samples,).
+
+    Raises:
+        Unusable: `too-few-samples`.
+    """
+    if len(counts) < 2:
+        raise _no_freedom()
+    y = voom_expression(counts, library_size)
+    return _moments(counts, y, y.mean(axis=0), len(y) - 1)
+
+
+def _moments(counts: AnyArray, y: FloatArray, fitted: FloatArray, freedom: int) -> GeneMoments:
+    deviations = np.sqrt(((y - fitted) ** 2).sum(axis=0) / freedom)
+    return GeneMoments(y.mean(axis=0), deviations, np.greater(counts, 0).any(axis=0))
+
+
+def _no_freedom() -> Unusable:
+    return Unusable(TOO_FEW_SAMPLES, "The design leaves no degree of freedom for the variance.", "Give more samples.")
+
+
+def _design_space(samples: int, design: FloatArray | None) -> FloatArray:
+    """Return an orthonormal basis of a design; without one, of a single mean.
+
+    Raises:
+        Unusable: `singular-design`, `too-few-samples`.
+    """
     if design is None:
-        design = np.ones((n, 1))
+        design = np.ones((samples, 1))
     q, r = np.linalg.qr(np.asarray(design, dtype=np.float64))
     rank = int((np.abs(np.diag(r)) > 1e-7 * np.abs(r).max()).sum())
     if rank < design.shape[1]:
         raise Unusable(SINGULAR_DESIGN, "A coefficient of the design cannot be told from the others.", "Leave it out.")
-    if n - rank < 1:
-        raise Unusable(TOO_FEW_SAMPLES, "The design leaves no degree of freedom for the variance.", "Give more samples.")
-    y = voom_expression(counts, library_size)
-    fitted = q @ (q.T @ y)
-    sigma = np.sqrt(((y - fitted) ** 2).sum(axis=0) / (n - rank))
+    if samples - rank < 1:
+        raise _no_freedom()
+    return np.asarray(q)
+
+
+def voom_curve(parts: Sequence[GeneMoments], library_size: FloatArray, span: float = SPAN) -> tuple[FloatArray, FloatArray]:
+    """Return places and values of the curve of the root of the standard deviation over the mean log2 count.
+
+    Args:
+        parts: Moments of all genes, in parts.
+        library_size: Effective library sizes, of shape (samples,).
+        span: Share of genes that the smoother looks at.
+    """
+    levels, deviations, seen = (np.concatenate(column) for column in zip(*parts, strict=True))
     shift = exact_mean(np.log2(library_size + 1.0)) - math.log2(1e6)
-    level = y.mean(axis=0) + shift
-    seen = np.greater(counts, 0).any(axis=0)
-    x, root = level[seen], np.sqrt(sigma[seen])
+    x, root = levels[seen] + shift, np.sqrt(deviations[seen])
     order = np.argsort(x, kind="stable")
     x, root = x[order], root[order]
     smooth = _lowess(x, root, span)
     knots, first = np.unique(x, return_index=True)
-    heights = np.add.reduceat(smooth, first) / np.diff(np.append(first, x.size))
-    return Voom(y, precision_weights(fitted, library_size, (knots, heights)), (knots, heights))
+    return knots, np.add.reduceat(smooth, first) / np.diff(np.append(first, x.size))
 
 
 def precision_weights(fitted: FloatArray, library_size: FloatArray, trend: tuple[FloatArray, FloatArray]) -> FloatArray:

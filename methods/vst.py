@@ -9,6 +9,7 @@ genes), with `fitType` parametric, local and mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -156,13 +157,37 @@ def fit_trend(
     Raises:
         Unusable: `too-few-samples`, `too-few-genes`; `no-dispersion-trend` when no gene varies more than a Poisson count.
     """
-    if counts.shape[0] < 2:
+    whole = slice(0, counts.shape[1])
+    return fit_trend_by_genes(lambda: [(whole, counts)], size_factors, fast=fast, trend=trend, subset=subset)
+
+
+type GeneBlocks = Callable[[], Iterable[tuple[slice, AnyArray]]]
+"""Goes over a cohort, all samples of some genes at a time: which genes, and their counts, samples x these genes."""
+
+
+def fit_trend_by_genes(
+    blocks: GeneBlocks,
+    size_factors: FloatArray,
+    *,
+    fast: bool = False,
+    trend: TrendKind = "parametric",
+    subset: int = FAST_GENES,
+) -> Trend:
+    """Fit the trend as `fit_trend`, on counts of which some genes are in memory at a time; it goes over them twice.
+
+    Args:
+        blocks: The counts, genes in order; the samples of every block are in one order.
+        size_factors: One per sample.
+        fast, trend, subset: As `fit_trend` takes them.
+
+    Raises:
+        Unusable: As `fit_trend`.
+    """
+    if len(size_factors) < 2:
         raise Unusable(TOO_FEW_SAMPLES, "A dispersion needs at least two samples.", "Give more samples, or a frozen model.")
-    normalised = np.asarray(counts, dtype=np.float64) / size_factors[:, None]
-    # Extended precision, rounded once: genes with the same counts in other samples have equal means, as they have in R.
-    means = normalised.mean(axis=0, dtype=np.longdouble).astype(np.float64)
-    genes = _fast_genes(means, subset) if fast else np.flatnonzero(means > 0)
-    dispersions = gene_dispersions(np.ascontiguousarray(counts[:, genes].T, dtype=np.float64), size_factors)
+    levels = _Levels.of(blocks, size_factors)
+    genes = _fast_genes(levels.means, subset) if fast else np.flatnonzero(levels.means > 0)
+    dispersions = _dispersions(blocks, genes, levels.means.size, size_factors)
     used = dispersions > 100 * MIN_DISPERSION
     if not used.any():
         raise Unusable(
@@ -171,12 +196,51 @@ def fit_trend(
             "Use tmm or median-of-ratios.",
         )
     if trend == "parametric":
-        found = _parametric_trend(means[genes][used], dispersions[used])
+        found = _parametric_trend(levels.means[genes][used], dispersions[used])
         if found is not None:
             return found
     if trend == "mean":
         return MeanTrend(_trimmed_mean(dispersions[dispersions > 10 * MIN_DISPERSION]))
-    return _local_trend(means[genes][used], dispersions[used], normalised, size_factors)
+    return _local_trend(levels.means[genes][used], dispersions[used], levels, size_factors)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """What a fit knows of counts divided by size factors: means of each gene, and the largest of all.
+
+    Attributes:
+        means: In extended precision, rounded once: genes with the same counts in other samples have equal means, as they have in R.
+        plain_means: In double precision.
+        top: The largest.
+    """
+
+    means: FloatArray
+    plain_means: FloatArray
+    top: float
+
+    @classmethod
+    def of(cls, blocks: GeneBlocks, size_factors: FloatArray) -> _Levels:
+        """Return what the counts of all blocks say."""
+        means, plain, tops = [], [], []
+        for _, counts in blocks():
+            normalised = np.asarray(counts, dtype=np.float64) / size_factors[:, None]
+            means.append(normalised.mean(axis=0, dtype=np.longdouble).astype(np.float64))
+            plain.append(normalised.mean(axis=0))
+            tops.append(float(normalised.max()))
+        return cls(np.concatenate(means), np.concatenate(plain), max(tops))
+
+
+def _dispersions(blocks: GeneBlocks, genes: NDArray[np.int64], width: int, size_factors: FloatArray) -> FloatArray:
+    """Return the dispersions of chosen genes, in their order, of `width` genes in all."""
+    chosen = np.zeros(width, dtype=bool)
+    chosen[genes] = True
+    found = np.full(width, np.nan)
+    for columns, counts in blocks():
+        mine = np.flatnonzero(chosen[columns])
+        if mine.size:
+            block = np.ascontiguousarray(counts[:, mine].T, dtype=np.float64)
+            found[columns.start + mine] = gene_dispersions(block, size_factors)
+    return found[genes]
 
 
 def _trimmed_mean(values: FloatArray, trim: float = 0.001) -> float:
@@ -230,25 +294,25 @@ def _parametric_trend(means: FloatArray, dispersions: FloatArray) -> ParametricT
     return None
 
 
-def _local_trend(means: FloatArray, dispersions: FloatArray, normalised: FloatArray, size_factors: FloatArray) -> LocalTrend:
+def _local_trend(means: FloatArray, dispersions: FloatArray, levels: _Levels, size_factors: FloatArray) -> LocalTrend:
     """Fit log dispersion over log mean locally, and integrate the inverse standard deviation it implies.
 
     Args:
         means, dispersions: Of the genes that are looked at.
-        normalised: Samples x genes, all of them: their largest value and their means set range and scale.
+        levels: Of all genes: their largest value and their means set range and scale.
         size_factors: One per sample.
 
     Raises:
         Unusable: `too-few-genes`; `no-dispersion-trend` when the scale cannot be set.
     """
     fitted = local_regression.fit(np.log(means), np.log(dispersions), means)
-    top = float(normalised.max())
+    top = levels.top
     grid = np.sinh(np.arange(GRID_POINTS) * (math.asinh(top) / (GRID_POINTS - 1)))[1:]
     variance = np.exp(fitted.at(np.log(grid))) * grid**2 + (1.0 / size_factors).mean() * grid
     density = 1.0 / np.sqrt(variance)
     area = np.cumsum((grid[1:] - grid[:-1]) * (density[1:] + density[:-1]) / 2)
     spline = splines.curve(np.arcsinh((grid[1:] + grid[:-1]) / 2), area)
-    low, high = np.quantile(normalised.mean(axis=0), [0.95, 0.999])
+    low, high = np.quantile(levels.plain_means, [0.95, 0.999])
     if not 0 < low < high:
         raise Unusable(NO_DISPERSION_TREND, "The means of the genes do not set a scale.", "Use tmm or median-of-ratios.")
     at_low, at_high = splines.evaluate(spline, np.arcsinh(np.array([low, high])))

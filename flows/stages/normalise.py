@@ -121,15 +121,18 @@ type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
 def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
-    """Write all samples of an assay into one store; no value is changed. Expression goes through a block at a time."""
+    """Write all samples of an assay into one store; no value is changed. Expression and methylation go through by blocks."""
     from unibase.omics.assays.registry import together
-    from unibase.omics.stores import blocks
+    from unibase.omics.stores import arrays_together, blocks
 
     assay, stores, excluded, destination = work
     if assay == "rna":
         if not stores:
             raise no_sample_left()
         samples, features = blocks.stack(stores, destination)
+        return {"samples": samples, "features": features}
+    if assay == "methylation":
+        samples, features = arrays_together.put_together(stores, excluded, destination)
         return {"samples": samples, "features": features}
     adata = together(assay, _parts(stores, excluded))
     store.write_zarr(adata, destination)

@@ -27,7 +27,7 @@ from unibase.omics.options import LISTED, AssayName, AssaySource
 from unibase.omics.reasons import UNREAD_MATRIX, UNUSABLE_PROFILED_LIST, UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
 from unibase.omics.samples.sheet_file import read_samples
-from unibase.omics.stores import store
+from unibase.omics.stores import blocks
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
@@ -86,7 +86,9 @@ def _stage_matrix(_: None, task: AssayTask) -> dict[str, object]:
     """
     from unibase.omics.samples.sex import told_sex
 
-    gated = read(task.assay, task.files, dict(task.sheet.select("sample", "patient").iter_rows()))
+    task.destination.parent.mkdir(parents=True, exist_ok=True)
+    files = replace(task.files, scratch=task.destination.parent)
+    gated = read(task.assay, files, dict(task.sheet.select("sample", "patient").iter_rows()))
     staged = sheets.stage(
         gated.adata,
         task.sheet,
@@ -100,7 +102,7 @@ def _stage_matrix(_: None, task: AssayTask) -> dict[str, object]:
     sexes, why_not = told_sex(task.assay, staged.adata) if staged.adata.n_obs else (None, "")
     with atomic_folder(task.destination) as folder:
         if staged.adata.n_obs:
-            store.write_zarr(staged.adata, folder / "matrix.zarr")
+            blocks.write_gated(staged.adata, folder / "matrix.zarr")
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
         said = _for_methods(gated.notes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from unibase.omics.assays.mutations import PAIR, covers, panels_told, zero_one
+from unibase.omics.assays.mutations import PAIR, covers, dense, panels_told, zero_one
 from unibase.omics.readers.rearrangements import Rearrangements
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def rearranged(data: Rearrangements) -> AnnData:
     told = _features(data)
     genes = sorted({*told["gene"].to_list(), *(gene for _, gene in data.unknown if covers(gene, data.panel))})
     names = sorted(data.profiled)
-    values = zero_one(data, told.select("sample", "gene"), names, genes)
+    values = dense(zero_one(data, told.select("sample", "gene"), names, genes))
     var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
     adata = anndata.AnnData(X=values, obs=_counted(told, names), var=var)
     adata.uns["mutations"] = panels_told(data, adata)

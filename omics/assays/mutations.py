@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
 
 from unibase.omics.options import CAPTURE_MEGABASES, View
 from unibase.omics.readers.consequences import TRUNCATING
@@ -57,6 +61,7 @@ def gene_table(
     """Return samples x genes: 1 mutated, 0 profiled and wild type, NaN not profiled.
 
     Args:
+        data: Variants, and the samples that were sequenced.
         view: `gene`: any protein-changing variant; `truncating`: frame shift, splice site, start lost, stop
             gained or lost; `hotspot`: a variant at a position of `hotspots`.
         hotspots: Pairs (gene, position in the protein).
@@ -66,22 +71,41 @@ def gene_table(
 
     `obs` holds `profiled`, `variants` (protein-changing) and `tmb` (protein-changing variants per megabase; NaN
     when not profiled).
-        data: Variants, and the samples that were sequenced.
     """
-    import anndata
-
-    pairs = _chosen(data, view, hotspots).select("sample", "gene").unique()
-    genes = _told_genes(data, pairs, min_samples)
     names = sorted({*data.profiled, *(cohort or ())})
-    values = zero_one(data, pairs, names, genes)
-    var = pd.DataFrame(
-        {"symbol": genes, "mutated_samples": [int(np.nansum(values[:, j])) for j in range(len(genes))]},
-        index=pd.Index(genes, name="gene_id", dtype=object),
-    )
-    adata = anndata.AnnData(X=values, obs=_burdens(data, names, callable_megabases), var=var)
+    adata = _sparse_table(data, _chosen(data, view, hotspots), names, min_samples)
+    adata.X = dense(adata.X)
+    adata.obs = _burdens(data, names, callable_megabases)
     adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
     adata.uns["mutations"] |= panels_told(data, adata)
     return adata
+
+
+def _sparse_table(data: MutationData, chosen: pl.DataFrame, names: list[str], min_samples: int = 1) -> AnnData:
+    """Return samples x genes of the variants `chosen`, sparse, without what is said of the samples."""
+    import anndata
+
+    pairs = _distinct(chosen.select("sample", "gene"))
+    genes = _told_genes(data, pairs, min_samples)
+    values = zero_one(data, pairs, names, genes)
+    mutated = sparse.csr_matrix((np.nan_to_num(values.data), values.indices, values.indptr), values.shape).sum(axis=0)
+    var = pd.DataFrame(
+        {"symbol": genes, "mutated_samples": np.asarray(mutated, dtype=np.int64).ravel()},
+        index=pd.Index(genes, name="gene_id", dtype=object),
+    )
+    return anndata.AnnData(X=values, obs=pd.DataFrame(index=pd.Index(names, dtype=object)), var=var)
+
+
+def dense(x: Any) -> NDArray[np.float32]:
+    """Return a table, sparse or not, with every cell.
+
+    Args:
+        x: Samples x genes.
+
+    >>> dense(sparse.csr_matrix([[0, 1]])).tolist()
+    [[0.0, 1.0]]
+    """
+    return np.asarray(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
 
 
 def panels_told(data: Profiled, table: AnnData) -> dict[str, list[str]]:
@@ -115,8 +139,8 @@ def _told_genes(data: MutationData, pairs: pl.DataFrame, min_samples: int) -> li
     return sorted(data.panel) if min_samples <= 0 else [gene for gene in genes if gene in data.panel]
 
 
-def zero_one(data: Profiled, pairs: pl.DataFrame, names: list[str], genes: list[str]) -> np.ndarray:
-    """Return samples x genes: 1 mutated, 0 wild type, NaN where nobody knows.
+def zero_one(data: Profiled, pairs: pl.DataFrame, names: list[str], genes: list[str]) -> sparse.csr_matrix:
+    """Return samples x genes, sparse: 1 mutated, 0 (not stored) wild type, NaN where nobody knows.
 
     Args:
         data: Samples and panels.
@@ -126,20 +150,66 @@ def zero_one(data: Profiled, pairs: pl.DataFrame, names: list[str], genes: list[
     """
     row_of = {name: i for i, name in enumerate(names)}
     column_of = {gene: j for j, gene in enumerate(genes)}
-    values = np.full((len(names), len(genes)), np.nan, dtype=np.float32)
-    values[[row_of[name] for name in data.profiled]] = 0
-    for sample, gene in data.unknown:
-        if gene in column_of and sample in row_of:
-            values[row_of[sample], column_of[gene]] = np.nan
+    profiled = set(data.profiled)
+    cells = _Cells(len(genes))
+    cells.whole([i for name, i in row_of.items() if name not in profiled], range(len(genes)))
     for name in _used(data):
         assert data.panels is not None
         rows = [row_of[sample] for sample, panel in data.panels.of.items() if panel == name]
-        off = [column_of[gene] for gene in genes if not covers(gene, data.panels.covered[name].genes)]
-        values[np.ix_(np.array(rows, dtype=np.int64), np.array(off, dtype=np.int64))] = np.nan
-    for sample, gene in pairs.iter_rows():
-        if gene in column_of:
-            values[row_of[sample], column_of[gene]] = 1
-    return values
+        cells.whole(rows, [column_of[gene] for gene in genes if not covers(gene, data.panels.covered[name].genes)])
+    for sample, gene in data.unknown:
+        if gene in column_of and sample in row_of:
+            cells.whole([row_of[sample]], [column_of[gene]])
+    of_samples, of_genes = _placed(pairs["sample"], row_of), _placed(pairs["gene"], column_of)
+    known = (of_samples >= 0) & (of_genes >= 0)
+    return cells.stored((of_samples * len(genes) + of_genes)[known], (len(names), len(genes)))
+
+
+def _distinct(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return each pair of categories once, by their codes: to hash millions of pairs takes ten times their memory."""
+    sample, gene = (column.to_physical().to_numpy().astype(np.int64) for column in pairs)
+    codes = (sample << 32) | gene
+    order = np.argsort(codes)
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = codes[order[1:]] != codes[order[:-1]]
+    return pairs[order[first]]
+
+
+def _placed(names: pl.Series, places: dict[str, int]) -> NDArray[np.int64]:
+    """Return the place of each name, -1 where it has none; each category is looked up once."""
+    coded = names.cast(pl.Categorical())
+    codes = np.asarray(coded.to_physical().to_numpy(), dtype=np.int64)
+    used = coded.unique().drop_nulls()
+    place_of = np.full(codes.max(initial=-1) + 1, -1, dtype=np.int64)
+    place_of[used.to_physical().to_numpy()] = np.array([places.get(name, -1) for name in used.to_list()], dtype=np.int64)
+    found: NDArray[np.int64] = place_of[codes]
+    return found
+
+
+class _Cells:
+    """Cells of a table of `width` columns that are missing, each by row * width + column."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.missing: list[np.ndarray] = [np.zeros(0, dtype=np.int64)]
+
+    def whole(self, rows: Sequence[int], columns: Sequence[int]) -> None:
+        """Make the cells of some rows and columns missing."""
+        self.missing.append((np.array(rows, dtype=np.int64)[:, None] * self.width + np.array(columns, dtype=np.int64)).ravel())
+
+    def stored(self, ones: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+        """Return the table: 1 in the cells `ones`, whatever is missing; NaN in those that are missing."""
+        ones = np.sort(ones)
+        ones = ones[np.append(True, ones[1:] != ones[:-1])[: ones.size]]
+        missing = np.unique(np.concatenate(self.missing))
+        if missing.size and ones.size:
+            missing = missing[ones[np.searchsorted(ones, missing).clip(max=ones.size - 1)] != missing]
+        places = np.concatenate([ones, missing])
+        order = np.argsort(places, kind="stable")
+        values = np.repeat(np.array([1, np.nan], dtype=np.float32), [ones.size, missing.size])[order]
+        rows, columns = np.divmod(places[order], max(self.width, 1))
+        pointers = np.searchsorted(rows, np.arange(shape[0] + 1))
+        return sparse.csr_matrix((values, columns, pointers), shape=shape)
 
 
 def _burdens(data: MutationData, names: list[str], megabases: float) -> pd.DataFrame:
@@ -155,22 +225,43 @@ def _burdens(data: MutationData, names: list[str], megabases: float) -> pd.DataF
     )
 
 
-def _off_panels(table: AnnData, genes: Sequence[str], block: np.ndarray) -> None:
-    """Make missing, in place, the genes that the panel of a sample does not cover.
+@dataclass(frozen=True)
+class _Uncovered:
+    """Columns that are missing in samples of a table.
 
-    Args:
-        table: A gene table, with the panel of each sample in `obs`.
-        genes: Names of the columns of `block`.
-        block: Samples x genes.
+    Attributes:
+        of_all: Columns that the one panel of the table lacks.
+        of: Columns that each of several panels lacks.
+        panel: Panel of each sample, where there are several.
     """
-    pairs = [str(pair).partition("\t") for pair in dict(table.uns.get("mutations", {})).get("panels", ())]
-    if "panel" not in table.obs:
-        return
-    of = table.obs["panel"].astype(str).to_numpy()
-    for name in sorted({name for name, _, _ in pairs}):
-        covered = {gene for panel, _, gene in pairs if panel == name}
-        off = [j for j, gene in enumerate(genes) if not covers(gene, covered)]
-        block[np.ix_(np.flatnonzero(of == name), np.array(off, dtype=np.int64))] = np.nan
+
+    of_all: list[int]
+    of: dict[str, list[int]]
+    panel: np.ndarray
+
+    @classmethod
+    def by(cls, table: AnnData, genes: Sequence[str]) -> _Uncovered:
+        """Return what the panels of `table` lack of `genes`."""
+        told = dict(table.uns.get("mutations", {}))
+        several: dict[str, set[str]] = defaultdict(set)
+        for pair in told.get("panels", ()):
+            name, _, gene = str(pair).partition("\t")
+            several[name].add(gene)
+        one = set(map(str, told["panel"])) if told.get("panel") is not None else None
+        of = {name: _lacking(genes, covered) for name, covered in several.items()} if "panel" in table.obs else {}
+        panel = table.obs["panel"].astype(str).to_numpy() if of else np.full(table.n_obs, "")
+        return cls(_lacking(genes, one), of, panel)
+
+    def leave_out(self, block: np.ndarray, rows: slice) -> None:
+        """Make cells of a `block`, the samples `rows`, missing in place."""
+        block[:, self.of_all] = np.nan
+        for name, columns in self.of.items():
+            mine = np.flatnonzero(self.panel[rows] == name)
+            block[np.ix_(mine, np.array(columns, dtype=np.int64))] = np.nan
+
+
+def _lacking(genes: Sequence[str], covered: set[str] | None) -> list[int]:
+    return [j for j, gene in enumerate(genes) if not covers(gene, covered)]
 
 
 def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]]) -> pl.DataFrame:
@@ -185,7 +276,7 @@ def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]])
 
 
 def view_table(data: MutationData, views: Sequence[View], hotspots: Iterable[tuple[str, int]], megabases: float) -> AnnData:
-    """Return the gene table, and beside each gene what the further views say of it, as features named `TP53:truncating`.
+    """Return the gene table, sparse, and beside each gene what the further views say of it, as features named `TP53:truncating`.
 
     Args:
         data, hotspots: As in `gene_table`.
@@ -194,18 +285,18 @@ def view_table(data: MutationData, views: Sequence[View], hotspots: Iterable[tup
     """
     import anndata
 
-    table = gene_table(data, callable_megabases=megabases)
-    parts = [table]
+    names = sorted(data.profiled)
+    parts = [_sparse_table(data, data.nonsynonymous(), names)]
     for view in views:
         if view != "gene":
-            part = gene_table(data, view=view, hotspots=hotspots)
+            part = _sparse_table(data, _chosen(data, view, hotspots), names)
             part.var["symbol"] = [f"{gene}{VIEW}{view}" for gene in part.var["symbol"]]
             part.var_names = [f"{gene}{VIEW}{view}" for gene in part.var_names]
             parts.append(part)
-    if len(parts) == 1:
-        return table
-    joined = anndata.concat(parts, axis="var")
-    joined.obs, joined.uns = table.obs, table.uns
+    joined = anndata.concat(parts, axis="var") if len(parts) > 1 else parts[0]
+    joined.obs = _burdens(data, names, megabases)
+    joined.uns["mutations"] = {"view": "gene", "min_samples": 1, "callable_megabases": megabases}
+    joined.uns["mutations"] |= panels_told(data, joined)
     return joined
 
 
@@ -228,21 +319,40 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
 
     genes = sorted(set().union(*(set(map(str, table.var_names)) for table in tables)))
     column_of = {gene: j for j, gene in enumerate(genes)}
-    blocks = []
-    for table in tables:
-        profiled = table.obs["profiled"].to_numpy(dtype=bool)[:, None]
-        block = np.where(profiled, np.zeros((table.n_obs, len(genes))), np.nan).astype(np.float32)
-        panel = dict(table.uns.get("mutations", {})).get("panel")
-        if panel is not None:
-            covered = set(map(str, panel))
-            block[:, [j for j, gene in enumerate(genes) if not covers(gene, covered)]] = np.nan
-        _off_panels(table, genes, block)
-        block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
-        blocks.append(block)
-    values = np.concatenate(blocks)
     obs = pd.concat([frame_of(table.obs) for table in tables])
     if "panel" in obs:
         obs["panel"] = obs["panel"].astype(object).fillna("")
+    order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    values = np.zeros((len(obs), len(genes)), dtype=np.float32)
+    start = 0
+    for table in tables:
+        _fill(values, place[start : start + table.n_obs], table, column_of)
+        start += table.n_obs
     var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
-    combined = anndata.AnnData(X=values, obs=obs, var=var)
-    return combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()
+    return anndata.AnnData(X=values, obs=obs.iloc[order], var=var)
+
+
+_ROWS = 512
+"""Samples that are put into the whole at a time."""
+
+
+def _fill(values: np.ndarray, places: np.ndarray, table: AnnData, column_of: dict[str, int]) -> None:
+    """Write the samples of one table into the whole, in place, some rows at a time.
+
+    Args:
+        values: The whole, samples x genes.
+        places: Row of each sample of the table.
+        table: A gene table, dense or sparse.
+        column_of: Column of each gene.
+    """
+    uncovered = _Uncovered.by(table, list(column_of))
+    columns = np.array([column_of[str(gene)] for gene in table.var_names], dtype=np.int64)
+    profiled = table.obs["profiled"].to_numpy(dtype=bool)
+    for first in range(0, table.n_obs, _ROWS):
+        rows = slice(first, min(first + _ROWS, table.n_obs))
+        block = np.where(profiled[rows, None], np.zeros(len(column_of), dtype=np.float32), np.float32(np.nan))
+        uncovered.leave_out(block, rows)
+        block[:, columns] = dense(table[rows].X)
+        values[places[rows]] = block

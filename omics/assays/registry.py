@@ -48,12 +48,14 @@ class AssayFiles:
         said: What the study file says of the centre's assay; its files are absolute paths.
         study: What it says of the assays of all centres; likewise.
         profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
+        scratch: Where values of a matrix that is larger than memory lie while they are used.
     """
 
     matrix: Path | None
     said: AssaySource = field(default_factory=_nothing_said)
     study: Assays = field(default_factory=Assays)
     profiled: tuple[str, ...] | None = None
+    scratch: Path | None = None
 
     @classmethod
     def of(cls, matrix: Path | None, study: Assays | None = None, **said: Any) -> AssayFiles:
@@ -134,6 +136,8 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
         return [read_lane(files.matrix, _named(files)).sample]
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
+    if assay == "methylation":
+        return methylation.beta_samples(files.matrix, files.reading)
     names = [str(name) for name in _MATRICES[assay](files).obs_names]
     channels = proteomics.read_channels(files.said.channels) if files.said.channels else {}
     return [name for name in names if not proteomics.is_reference(name, channels)]
@@ -198,7 +202,6 @@ def _matrix(files: AssayFiles) -> Path:
 
 _MATRICES: Mapping[str, Callable[[AssayFiles], AnnData]] = {
     "rna": _read_counts,
-    "methylation": lambda files: methylation.read_beta(_matrix(files), files.reading),
     "proteomics": lambda files: proteomics.read_intensities(_matrix(files), files.reading),
 }
 
@@ -300,17 +303,17 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    adata = methylation.read_beta(files.matrix, files.reading)
+    adata = methylation.read_beta(files.matrix, files.reading, files.scratch)
     detection = None
     if files.said.detection:
-        p_values = numeric_tables.read_numeric(files.said.detection, "probe")
+        p_values = methylation.read_detection(files.said.detection, files.scratch)
         if set(adata.var_names) - set(p_values.var_names) or set(adata.obs_names) - set(p_values.obs_names):
             raise Unusable(
                 NO_DETECTION_P,
                 "The table of detection p-values lacks probes or samples of the matrix.",
                 "Export both from the same arrays.",
             )
-        detection = np.asarray(p_values[adata.obs_names][:, adata.var_names].X)
+        detection = p_values[adata.obs_names][:, adata.var_names].X
     probes = Path(files.said.masked).read_text(encoding="utf-8-sig").split() if files.said.masked else []
     cleaned = methylation.mask(adata, detection=detection, probes=probes)
     if files.said.probes:

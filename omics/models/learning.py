@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import EMPTY_SAMPLE, NO_COMMON_GENE
 from unibase.methods import factors
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean
+from unibase.methods.vst import GeneBlocks, LocalTrend, ParametricTrend, fit_trend_by_genes
 from unibase.omics.compiled.log_counts import log2_ratio
 from unibase.omics.models.normalisation import PRIOR_COUNT, NormalisationModel
 from unibase.omics.options import Method
@@ -118,22 +119,40 @@ def _centred(model: NormalisationModel, sample: _Sample) -> NormalisationModel:
 
 def _shaped(model: NormalisationModel, sample: _Sample) -> NormalisationModel:
     """Return the model with the curve or distribution that its method learns on top of the factors."""
-    counts, method = sample.counts, model.method
-    if method == "voom":
-        from unibase.methods.voom import voom
+    counts = sample.counts
+    if model.method == "quantile":
+        from unibase.methods.quantile import target_quantiles
 
-        fitted = voom(counts, sample.sizes * model.factors(counts)[1])
-        return replace(model, levels=fitted.expression.mean(axis=0), curve=np.array(fitted.trend))
-    if method in ("vst", "vst-fast"):
-        from unibase.methods.vst import LocalTrend, ParametricTrend, fit_trend
+        return replace(model, quantiles=target_quantiles(log2_ratio(counts, np.ones(len(sample.names)))))
+    whole = slice(0, counts.shape[1])
+    return shaped_by_genes(
+        model, lambda: [(whole, counts)], lambda: sample.sizes * model.factors(counts)[1], lambda: model.factors(counts)[2]
+    )
 
-        trend = fit_trend(counts, model.factors(counts)[2], fast=method == "vst-fast")
+
+def shaped_by_genes(
+    model: NormalisationModel, blocks: GeneBlocks, effective: Callable[[], FloatArray], size_factors: Callable[[], FloatArray]
+) -> NormalisationModel:
+    """Return the model with the curve that its method learns from one gene at a time; as it is where it learns none.
+
+    Args:
+        model: What is learned so far.
+        blocks: The counts, all samples of some genes at a time.
+        effective: Gives the effective library sizes, of shape (samples,).
+        size_factors: Gives the size factors, likewise.
+    """
+    if model.method == "voom":
+        from unibase.methods.voom import gene_moments, voom_curve
+
+        library_size = effective()
+        parts = [gene_moments(counts, library_size) for _, counts in blocks()]
+        return replace(
+            model, levels=np.concatenate([part.levels for part in parts]), curve=np.array(voom_curve(parts, library_size))
+        )
+    if model.method in ("vst", "vst-fast"):
+        trend = fit_trend_by_genes(blocks, size_factors(), fast=model.method == "vst-fast")
         if isinstance(trend, ParametricTrend):
             return replace(model, trend=(trend.asymptotic, trend.extra_poisson))
         if isinstance(trend, LocalTrend):
             return replace(model, trend=(trend.scale, trend.offset, trend.top), spline=trend.spline)
-    if method == "quantile":
-        from unibase.methods.quantile import target_quantiles
-
-        return replace(model, quantiles=target_quantiles(log2_ratio(counts, np.ones(len(sample.names)))))
     return model

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
+from unibase.groundwork.reasons import NOT_A_NUMBER
 from unibase.omics.genes import NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
+from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
 from unibase.omics.readers.profiles import read_panel, read_profiled
-from unibase.omics.readers.tabular import content
-from unibase.omics.readers.variants import SCHEMA, MutationData
+from unibase.omics.readers.variants import SCHEMA, MutationData, alike
 from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_NAMES, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
-_COLUMNS = {
-    "gene": ("Hugo_Symbol",),
-    "entrez": ("Entrez_Gene_Id",),
-    "chromosome": ("Chromosome",),
-    "start": ("Start_Position",),
-    "end": ("End_Position",),
-    "reference": ("Reference_Allele",),
-    "allele": ("Tumor_Seq_Allele2",),
-    "classification": ("Variant_Classification",),
-    "variant_type": ("Variant_Type",),
-    "sample": ("Tumor_Sample_Barcode",),
-    "protein_change": ("HGVSp_Short", "Protein_Change", "amino_acid_change", "AAChange"),
-}
-_BESIDE = {"status": "Mutation_Status", "filter": "FILTER", "build": "NCBI_Build", "other_allele": "Tumor_Seq_Allele1"}
-_REQUIRED = ("gene", "chromosome", "start", "classification", "sample")
 _SOMATIC = frozenset(
     map(plain, ("somatic", "", "unknown", "na", "n/a", "untested", ".", "confirmed somatic", "likely somatic", "unk"))
 )
@@ -79,107 +63,119 @@ def read_maf(
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no MAF at {path}. Check the path in the study file.")
-    frame, sequenced = _rows(path)
-    carriers_of_all = set(frame["sample"].to_list())
-    notes: list[str] = []
-    kept = _named_genes(_changed(_passed(_somatic(frame, notes), notes), notes), notes)
-    distinct = _once(_classified(kept), notes)
-    renamed = current_symbols(distinct["gene"].to_list()) if rename_aliases else {}
+    found = _found(path)
+    notes = found.said()
+    distinct = _once_in_all(found.variants(), found.left_out["repeated"], notes)
+    renamed = current_symbols(distinct["gene"].unique().drop_nulls().to_list()) if rename_aliases else {}
     if renamed:
         distinct = distinct.with_columns(pl.col("gene").replace(renamed))
         notes.append(f"{len(renamed)} outdated gene symbols replaced")
-    names = _profiled(profiled, sequenced, carriers_of_all, notes)
-    if builds := frame["build"].drop_nulls().unique().to_list():
-        notes.append(f"genome {_BUILDS.get(plain(builds[0]), builds[0])}, as the MAF's own NCBI_Build says")
+    names = _profiled(profiled, found.head.sequenced, found.carriers, notes)
+    notes += [f"genome {build}, as the MAF's own NCBI_Build says" for build in found.builds.values()]
     genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
-    return MutationData(distinct.select(list(SCHEMA)), tuple(sorted(names)), genes, tuple(notes), renamed)
+    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed)
 
 
-def _rows(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
-    """Return the cells that are needed, stripped, null where empty, and the samples that the file says were sequenced."""
-    data, _ = content(path)
-    data = tabbed(data.replace(b"\r\n", b"\n"))
-    head = _head(data)
-    where = _places(head.titles)
-    last = max(at for at in where.values() if at is not None)
-    _check_widths(data, head.skipped, len(head.titles), last)
-    frame = pl.read_csv(
-        io.BytesIO(data),
-        has_header=False,
-        skip_lines=head.skipped + 1,
-        separator="\t",
-        quote_char=None,
-        schema={f"c{i}": pl.String() for i in range(len(head.titles))},
-        columns=sorted({at for at in where.values() if at is not None}),
-        truncate_ragged_lines=True,
-    )
-    cells = [
-        (pl.lit(None, pl.String()) if at is None else pl.col(f"c{at}").str.strip_chars().replace("", None)).alias(name)
-        for name, at in where.items()
-    ]
-    frame = frame.select(cells) if frame.height else pl.DataFrame(schema=dict.fromkeys(where, pl.String()))
-    frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index("source_row", offset=1)
-    return _checked(frame.with_columns(pl.col("source_row").cast(pl.Int64()))), head.sequenced
+@dataclass
+class _Found:
+    """What the blocks of a MAF held together.
 
-
-def tabbed(data: bytes) -> bytes:
-    """Return a MAF that a spreadsheet wrote (commas, semicolons, quotes) with tabs and without quotes; any other as it is.
-
-    Args:
-        data: Its bytes, UTF-8, lines ended by a line feed.
+    Attributes:
+        head: What stands above the rows.
+        blocks: Variants of each block, texts as categories.
+        carriers: Samples of all rows, those that are left out too.
+        builds: Genomes that rows name, and how they are told.
+        left_out: Rows by why they are left out.
+        unknown: Words of no dialect, by column: the first row, and how many rows have one.
     """
-    title = next((line for line in io.BytesIO(data) if line.strip() and not line.startswith(b"#")), b"")
-    separator = max((b"\t", b";", b","), key=title.count)
-    if separator == b"\t" and b'"' not in title:
-        return data
-    out = io.StringIO()
-    for cells in csv.reader(io.StringIO(data.decode()), delimiter=separator.decode()):
-        out.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells) + "\n")
-    return out.getvalue().encode()
+
+    head: MafHead
+    blocks: list[pl.DataFrame] = field(default_factory=list)
+    carriers: set[str] = field(default_factory=set)
+    builds: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def take(self, block: pl.DataFrame) -> None:
+        """Take in the rows of a block.
+
+        Raises:
+            Unusable: `not-a-maf`, `not-a-number`, `mixed-builds`, `unknown-word` when a row has no class.
+        """
+        frame = _checked(block)
+        self.carriers |= set(frame["sample"].unique().to_list())
+        for word in sorted(frame["build"].drop_nulls().unique().to_list()):
+            self.builds.setdefault(_BUILDS.get(plain(word), plain(word)), _BUILDS.get(plain(word), word))
+        if len(self.builds) > 1:
+            raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
+        somatic = _somatic(frame, self)
+        passed = _passed(somatic, self)
+        self.left_out["somatic"] += somatic.height
+        self.left_out["passed"] += passed.height
+        classified = _classified(_named_genes(_changed(passed, self), self), self)
+        self.blocks.append(_once(classified, self).select(list(SCHEMA)).cast(pl.Schema(SCHEMA)))
+
+    def leave(self, why: str, before: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+        """Count the rows that are left out of a block, and return those that are kept."""
+        self.left_out[why] += before.height - kept.height
+        return kept
+
+    def meet(self, what: str, frame: pl.DataFrame, column: str, words: list[str]) -> None:
+        """Remember words of no dialect."""
+        if words:
+            rows = frame.filter(pl.col(column).is_in(words))
+            first, count = self.unknown.get(what, (int(rows["source_row"][0]), 0))
+            self.unknown[what] = first, count + rows.height
+
+    def variants(self) -> pl.DataFrame:
+        """Return the variants of all blocks, and let go of the blocks."""
+        whole = pl.concat(self.blocks, rechunk=False)
+        self.blocks = []
+        return whole
+
+    def said(self) -> list[str]:
+        """Return the notes on what was left out.
+
+        Raises:
+            Unusable: `unknown-word`.
+        """
+        for what in ("Mutation_Status", "FILTER", "Variant_Classification"):
+            if what == "FILTER" and self.left_out["somatic"] >= 20 and not self.left_out["passed"]:
+                raise Unusable(
+                    UNKNOWN_WORD,
+                    "No row of the MAF passed its FILTER.",
+                    "Look whether the column holds PASS; leave it out if it holds no filters.",
+                )
+            if what in self.unknown:
+                raise _unknown(what, *self.unknown[what])
+        return [f"{self.left_out[why]} {said}" for why, said in _SAID.items() if self.left_out[why]]
 
 
-@dataclass(frozen=True)
-class _Head:
-    """What stands above the rows: lines before the titles, the titles, and the samples of `#sequenced_samples`."""
-
-    skipped: int
-    titles: tuple[str, ...]
-    sequenced: tuple[str, ...] | None
-
-
-def _head(data: bytes) -> _Head:
-    sequenced = None
-    for skipped, line in enumerate(io.BytesIO(data)):
-        text = line.decode().rstrip("\n")
-        if text.strip() and not text.startswith("#"):
-            return _Head(skipped, tuple(text.split("\t")), sequenced)
-        if re.match(r"#\s*sequenced_samples", text, re.IGNORECASE):
-            sequenced = tuple(text.partition(":")[2].split())
-    raise Unusable(NOT_A_MAF, "The MAF has no header line.", "Give a file with MAF columns.")
+_SAID = {
+    "status": "rows left out: their Mutation_Status is not somatic",
+    "filter": "rows left out: they did not pass their FILTER",
+    "unchanged": "rows left out: both alleles are the reference",
+    "dates": "rows name a date, as a spreadsheet writes a gene: their NCBI number is taken",
+    "no gene": "rows left out: they name no gene",
+}
 
 
-def _places(header: Sequence[str]) -> dict[str, int | None]:
-    """Return where each column that is needed stands; None where the file lacks it."""
-    titles = [plain(title) for title in header]
-    where = {name: next((titles.index(plain(t)) for t in known if plain(t) in titles), None) for name, known in _COLUMNS.items()}
-    missing = [_COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
-    if missing:
-        raise Unusable(
-            NOT_A_MAF, f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."
-        )
-    return where | {name: titles.index(plain(title)) if plain(title) in titles else None for name, title in _BESIDE.items()}
-
-
-def _check_widths(data: bytes, skipped: int, width: int, last: int) -> None:
-    for number, line in enumerate(io.BytesIO(data)):
-        if number > skipped and line.strip() and line.count(b"\t") < min(width - 1, last):
-            raise Unusable(
-                TRUNCATED_FILE, f"Row {number - skipped} of the MAF has fewer cells than the header.", "Copy it again."
-            )
+def _found(path: Path) -> _Found:
+    """Read a MAF block by block, as UTF-8, or as Windows-1252 where it is none."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            head, blocks = maf_blocks(path, encoding)
+            found = _Found(head)
+            for block in blocks:
+                found.take(block)
+            return found
+        except UnicodeDecodeError:
+            continue
+    raise Unusable(NOT_A_MAF, "The file is no text.", "Give a text table or a workbook.")
 
 
 def _checked(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return positions as numbers; refuse rows without a sample or a place, and positions of several genomes."""
+    """Return positions as numbers; refuse rows without a sample or a place."""
     blank = frame.filter(pl.col("sample").is_null())
     if blank.height:
         raise Unusable(NOT_A_MAF, f"Row {blank['source_row'][0]} of the MAF names no sample.", "Fill in Tumor_Sample_Barcode.")
@@ -191,9 +187,6 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
             row = bad["source_row"][0] if bad.height else frame.filter(pl.col("start").is_null())["source_row"][0]
             raise Unusable(NOT_A_NUMBER, f"Row {row} of the MAF has no whole number as its {name} position.", "Correct the row.")
         frame = frame.with_columns(found.cast(pl.Int64()))
-    builds = {_BUILDS.get(plain(word), plain(word)) for word in frame["build"].drop_nulls().unique().to_list()}
-    if len(builds) > 1:
-        raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
     return frame.with_columns(pl.col("chromosome").str.replace("(?i)^chr", ""))
 
 
@@ -216,64 +209,43 @@ def _refuse_rounded(frame: pl.DataFrame, name: str) -> None:
             )
 
 
-def _unknown(what: str, frame: pl.DataFrame, column: str, words: list[str]) -> Unusable:
-    rows = frame.filter(pl.col(column).is_in(words))
+def _unknown(what: str, row: int, rows: int) -> Unusable:
     return Unusable(
         UNKNOWN_WORD,
-        f"Row {rows['source_row'][0]} of the MAF has a word in {what} that is in no dialect ({rows.height} such rows).",
+        f"Row {row} of the MAF has a word in {what} that is in no dialect ({rows} such rows).",
         "Use the words of the MAF specification, of the Sequence Ontology or of ANNOVAR.",
     )
 
 
-def _somatic(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _somatic(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     words = frame["status"].drop_nulls().unique().to_list()
-    unclear = [word for word in words if plain(word) not in _SOMATIC | _NOT_SOMATIC]
-    if unclear:
-        raise _unknown("Mutation_Status", frame, "status", unclear)
+    found.meet("Mutation_Status", frame, "status", [word for word in words if plain(word) not in _SOMATIC | _NOT_SOMATIC])
     other = [word for word in words if plain(word) in _NOT_SOMATIC and word != "."]
     # `None` as a status says that there is no mutation; an empty cell says nothing.
-    kept = frame.filter(pl.col("status").is_null() | ~pl.col("status").is_in(other))
-    if kept.height < frame.height:
-        left = frame.height - kept.height
-        notes.append(f"{left} rows left out: their Mutation_Status is not somatic")
-    return kept
+    return found.leave("status", frame, frame.filter(pl.col("status").is_null() | ~pl.col("status").is_in(other)))
 
 
-def _passed(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _passed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     good = pl.col("filter").is_null() | pl.col("filter").str.to_lowercase().is_in(sorted(_PASSED))
-    kept = frame.filter(good)
-    if frame.height >= 20 and not kept.height:
-        raise Unusable(
-            UNKNOWN_WORD,
-            "No row of the MAF passed its FILTER.",
-            "Look whether the column holds PASS; leave it out if it holds no filters.",
-        )
-    if kept.height < frame.height:
-        notes.append(f"{frame.height - kept.height} rows left out: they did not pass their FILTER")
-    return kept
+    return found.leave("filter", frame, frame.filter(good))
 
 
-def _changed(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _changed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     same = (pl.col("reference") == pl.col("allele")) & (
         pl.col("other_allele").is_null() | (pl.col("other_allele") == pl.col("reference"))
     )
-    kept = frame.filter(~same.fill_null(False))
-    if kept.height < frame.height:
-        notes.append(f"{frame.height - kept.height} rows left out: both alleles are the reference")
+    kept = found.leave("unchanged", frame, frame.filter(~same.fill_null(False)))
     # Where the first allele is the changed one.
     swapped = (pl.col("allele") == pl.col("reference")) & pl.col("other_allele").is_not_null()
     return kept.with_columns(pl.when(swapped).then(pl.col("other_allele")).otherwise(pl.col("allele")).alias("allele"))
 
 
-def _named_genes(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _named_genes(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     """Take the gene's name from its NCBI number where it is blank; leave out rows without either."""
     table = gene_table()
     dates = [name for name in frame["gene"].drop_nulls().unique().to_list() if table.match(name).how == "spreadsheet-date"]
     of_dates = pl.col("gene").is_in(dates)
-    if dates:
-        notes.append(
-            f"{frame.filter(of_dates).height} rows name a date, as a spreadsheet writes a gene: their NCBI number is taken"
-        )
+    found.left_out["dates"] += frame.filter(of_dates).height if dates else 0
     blank = pl.col("gene").is_null() | pl.col("gene").str.to_uppercase().is_in(sorted(NO_NAME)) | of_dates
     numbers = frame.filter(blank)["entrez"].drop_nulls().unique().to_list()
     known = {number: gene.symbol for number in numbers if number.isdigit() and (gene := table.match(number).gene)}
@@ -281,46 +253,63 @@ def _named_genes(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
         pl.col("entrez").replace_strict(known, default=None, return_dtype=pl.String()) if known else pl.lit(None, pl.String())
     )
     named = frame.with_columns(pl.when(blank).then(by_number).otherwise(pl.col("gene")).alias("gene"))
-    kept = named.filter(pl.col("gene").is_not_null())
-    if kept.height < frame.height:
-        notes.append(f"{frame.height - kept.height} rows left out: they name no gene")
-    return kept
+    return found.leave("no gene", named, named.filter(pl.col("gene").is_not_null()))
 
 
-def _classified(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return classes in the words of the MAF specification.
+def _classified(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
+    """Return classes in the words of the MAF specification; null where a word is in no dialect.
 
     Raises:
-        Unusable: `unknown-word`.
+        Unusable: `unknown-word` when a row has no class.
     """
     words = frame["classification"].unique().to_list()
     if any(word is None for word in words):
         row = frame.filter(pl.col("classification").is_null())["source_row"][0]
         raise Unusable(UNKNOWN_WORD, f"Row {row} of the MAF has no Variant_Classification.", "Annotate the variants again.")
-    unclear = [word for word in words if class_of(word, "", "") is None]
-    if unclear:
-        raise _unknown("Variant_Classification", frame, "classification", unclear)
-    pairs = frame.select("classification", "reference", "allele").unique()
-    plain_words = {word: found for word in words if (found := class_of(word, "AA", "A")) == class_of(word, "A", "AA")}
+    found.meet("Variant_Classification", frame, "classification", [word for word in words if class_of(word, "", "") is None])
+    plain_words = {word: told for word in words if (told := class_of(word, "AA", "A")) == class_of(word, "A", "AA")}
     if len(plain_words) == len(words):
         return frame.with_columns(pl.col("classification").replace_strict(plain_words, return_dtype=pl.String()))
-    told = pairs.with_columns(
+    pairs = frame.select("classification", "reference", "allele").unique()
+    of_pairs = pairs.with_columns(
         pl.Series("told", [class_of(word, ref or "", alt or "") for word, ref, alt in pairs.iter_rows()], dtype=pl.String())
     )
-    joined = frame.join(told, on=["classification", "reference", "allele"], how="left", nulls_equal=True, maintain_order="left")
+    joined = frame.join(
+        of_pairs, on=["classification", "reference", "allele"], how="left", nulls_equal=True, maintain_order="left"
+    )
     return joined.with_columns(pl.col("told").alias("classification")).drop("told")
 
 
-def _once(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+_PLACE = ["gene", "chromosome", "start", "end", "reference", "allele", "sample"]
+"""What makes a variant of a sample; a row of each transcript has the same."""
+
+
+def _worst(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep one row for a variant and a gene: that of the worst class, the first of equals."""
-    ranks = {name: severity(name) for name in frame["classification"].unique().to_list()}
-    place = ["gene", "chromosome", "start", "end", "reference", "allele", "sample"]
-    ordered = frame.with_columns(
-        pl.col("classification").replace_strict(ranks, default=99, return_dtype=pl.Int64()).alias("rank")
-    )
-    distinct = ordered.sort("rank", "source_row").unique(subset=place, keep="first", maintain_order=True).sort("source_row")
-    if distinct.height < frame.height:
-        notes.append(f"{frame.height - distinct.height} repeated variants merged")
+    ranks = {name: severity(name) for name in frame["classification"].unique().drop_nulls().to_list()}
+    rank = pl.col("classification").replace_strict(ranks, default=99, return_dtype=pl.Int64()).alias("rank")
+    ordered = frame.with_columns(rank).sort("rank", "source_row")
+    return ordered.unique(subset=_PLACE, keep="first", maintain_order=True).sort("source_row").drop("rank")
+
+
+def _once(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
+    """Keep each variant of a block once."""
+    return found.leave("repeated", frame, _worst(frame))
+
+
+def _once_in_all(frame: pl.DataFrame, merged: int, notes: list[str]) -> pl.DataFrame:
+    """Keep each variant of all blocks once, of which `merged` rows of single blocks went before.
+
+    Rows that nothing resembles are known by a hash of their codes; the few others are compared in full.
+    """
+    may_repeat = alike(frame, _PLACE)
+    distinct = frame
+    if may_repeat.any():
+        some = frame.filter(may_repeat)
+        others = set(some["source_row"]) - set(_worst(some)["source_row"])
+        distinct = frame.filter(~pl.col("source_row").is_in(sorted(others)))
+    if merged + frame.height > distinct.height:
+        notes.append(f"{merged + frame.height - distinct.height} repeated variants merged")
     return distinct
 
 

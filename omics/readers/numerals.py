@@ -135,7 +135,7 @@ def numeral_style(columns: Sequence[pl.Series]) -> Numerals:
 def _telling(column: pl.Series) -> list[str]:
     """Return the distinct cells of a column that are numbers in any style."""
     texts = column.drop_nulls().str.strip_chars()
-    return [str(cell) for cell in texts.filter(texts.str.contains(r"^[+-]?[\d.,]+$")).unique().to_list()]
+    return [str(cell) for cell in texts.filter(texts.str.contains(r"^[+-]?[\d.,]+([eE][+-]?\d+)?$")).unique().to_list()]
 
 
 _ROUNDED = re.compile(rb"\b\d[.,](\d{1,2})E\+(\d\d)\b")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from unibase.omics.reasons import DUPLICATE_SAMPLE, REPEATED_GENE, REPEATED_PROB
 from unibase.omics.recognise.layout import bare_name, understand
 from unibase.omics.recognise.matrix import Matrix
 from unibase.omics.recognise.names import Feature
+from unibase.omics.stores.store import column_parts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -113,22 +115,34 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
         adata, kind: Samples x features, and what they are, for the report.
         failed: Samples that are refused for another reason.
     """
-    values = np.asarray(adata.X, dtype=np.float64)
     refused: dict[str, Refusal] = {}
     seen: set[bytes] = set()
-    for name, row in sorted(zip(map(str, adata.obs_names), values, strict=True), key=lambda item: item[0]):
-        if not np.isfinite(row).any():
+    measured, marks = _rows_of(adata.X)
+    for name, some, mark in sorted(zip(map(str, adata.obs_names), measured, marks, strict=True)):
+        if not some:
             refused[name] = Refusal(name, EMPTY_SAMPLE, "The sample has no value at all.", "Measure it again.")
         elif failed and name in failed:
             refused[name] = failed[name]
-        elif row.tobytes() in seen:
+        elif mark in seen:
             refused[name] = Refusal(
                 name, DUPLICATE_SAMPLE, "Its values are the same as another sample's.", "Find out which of them is right."
             )
         else:
-            seen.add(row.tobytes())
+            seen.add(mark)
     kept = tuple(str(name) for name in adata.obs_names if str(name) not in refused)
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)))
+
+
+def _rows_of(x: Any) -> tuple[list[bool], list[bytes]]:
+    """Return whether each row has a value, and a digest of its values."""
+    measured = np.zeros(x.shape[0], dtype=bool)
+    digests = [hashlib.blake2b(digest_size=32) for _ in range(x.shape[0])]
+    for columns in column_parts(x):
+        block = np.ascontiguousarray(x[:, columns], dtype=np.float64)
+        measured |= np.isfinite(block).any(axis=1)
+        for digest, row in zip(digests, block, strict=True):
+            digest.update(row)
+    return measured.tolist(), [digest.digest() for digest in digests]
 
 
 def check_named(adata: AnnData) -> GateReport:

@@ -94,7 +94,7 @@ def read_table(path: Path) -> Table:
     data, traits = content(path)
     if data[:4] in (_ZIP, _OLE):
         return _spreadsheet(data, traits)
-    return _text_table(data, traits)
+    return read_text(data, traits)
 
 
 def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
@@ -197,7 +197,7 @@ def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter="\t", lineterminator="\n")
     writer.writerows([[_cell_text(cell) for cell in row] for row in filled[0]])
-    return _text_table(lines.getvalue().encode(), (*traits, "spreadsheet"))
+    return read_text(lines.getvalue().encode(), (*traits, "spreadsheet"))
 
 
 def _cell_text(cell: object) -> str:
@@ -210,7 +210,19 @@ def _number_text(value: float | None) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
 
 
-def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
+def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
+    r"""Read a text as a table.
+
+    Args:
+        data: Its bytes, UTF-8.
+        traits: How the file is written, as far as it is known.
+
+    Raises:
+        Unusable: As `read_table`.
+
+    >>> read_text(b"gene,S1\nTP53,5\n").titles
+    ('gene', 'S1')
+    """
     geo = data.find(b"!series_matrix_table_begin")
     above_geo: tuple[str, ...] = ()
     if geo >= 0:
@@ -371,6 +383,11 @@ def check_numbers(table: Table, column: int, place: int) -> None:
             f"Row {bad[0] + 1}, value column {place} of the matrix is not a number ({len(bad)} such cells in it).",
             "Correct the cell; missing values are written NA.",
         )
+    raise Unusable(
+        NOT_A_NUMBER,
+        f"Value column {place} of the matrix writes its numbers in several ways.",
+        "Save the table with decimal points and without separators of thousands.",
+    )
 
 
 def unique(names: list[str]) -> list[str]:

@@ -5,16 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.panels import Panels
 
+_TEXT = pl.Categorical()
+"""Each text is held once: millions of variants name some thousands of genes and samples."""
 SCHEMA: dict[str, pl.DataType] = {
-    "gene": pl.String(), "entrez": pl.String(), "chromosome": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "reference": pl.String(),
-    "allele": pl.String(), "classification": pl.String(), "variant_type": pl.String(), "sample": pl.String(),
-    "protein_change": pl.String(), "source_row": pl.Int64(),
+    "gene": _TEXT, "entrez": _TEXT, "chromosome": _TEXT, "start": pl.Int64(), "end": pl.Int64(), "reference": _TEXT, "allele": _TEXT,
+    "classification": _TEXT, "variant_type": _TEXT, "sample": _TEXT, "protein_change": _TEXT, "source_row": pl.Int64(),
 }  # fmt: skip
+
+
+def alike(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows may be equal to another: those whose hash comes again. Of all others it is certain that none is.
+
+    Args:
+        frame: Rows, some of them texts as categories.
+        columns: What makes rows equal.
+
+    Returns:
+        Shape (rows,).
+
+    >>> alike(pl.DataFrame({"gene": ["KRAS", "TP53", "KRAS"]}), ["gene"]).tolist()
+    [True, False, True]
+    """
+    marks = np.empty(frame.height, dtype=np.uint64)
+    start = 0
+    for part in frame.select(columns).iter_slices(_HASHED):
+        marks[start : start + part.height] = part.select(pl.all().to_physical()).hash_rows().to_numpy()
+        start += part.height
+    ordered = np.sort(marks)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return np.isin(marks, again, kind="sort") if again.size else np.zeros(len(marks), dtype=bool)
+
+
+_HASHED = 200_000
+"""Rows that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +80,7 @@ class MutationData:
     def _on_panels(variants: pl.DataFrame, panels: Panels) -> pl.DataFrame:
         """Return the variants of genes that the panel of their sample covers."""
         pairs = [(name, gene) for name, panel in panels.covered.items() for gene in panel.genes]
-        covered = pl.DataFrame(pairs, schema={"panel": pl.String(), "gene": pl.String()}, orient="row")
+        covered = pl.DataFrame(pairs, schema={"panel": pl.String(), "gene": _TEXT}, orient="row")
         told = variants.with_columns(
             pl.col("sample").replace_strict(dict(panels.of), default=None, return_dtype=pl.String()).alias("panel")
         )
@@ -60,8 +90,12 @@ class MutationData:
 
     def burden(self) -> dict[str, int]:
         """Return the number of protein-changing variants of each sample that has one; a variant in two genes is one."""
-        places = self.nonsynonymous().select("sample", "chromosome", "start", "end", "reference", "allele").unique()
-        return dict(places.group_by("sample").len().iter_rows())
+        changing = self.nonsynonymous()
+        places = ["sample", "chromosome", "start", "end", "reference", "allele"]
+        may_repeat = alike(changing, places)
+        once = changing.filter(~may_repeat).select("sample")
+        others = changing.filter(may_repeat).select(places).unique().select("sample")
+        return dict(pl.concat([once, others]).group_by("sample").len().iter_rows())
 
 
 def on_panels(data: MutationData, panels: Panels) -> MutationData:

@@ -127,8 +127,10 @@ def protein_unit(values: Values, name: str = "") -> Told:
 
 def _ratios(values: Values, said: str) -> Told:
     with np.errstate(invalid="ignore"):
-        means, spreads = np.nanmean(values, axis=0), np.nanstd(values, axis=0, ddof=1)
-    if len(values) > 3 and np.nanmedian(np.abs(means)) < 1e-3 and abs(float(np.nanmedian(spreads)) - 1) < 0.02:
+        means = np.nanmean(values, axis=0)
+        # R divides by n - 1, scikit-learn by n.
+        spreads = [float(np.nanmedian(np.nanstd(values, axis=0, ddof=less))) for less in (0, 1)]
+    if len(values) > 3 and np.nanmedian(np.abs(means)) < 1e-3 and min(abs(spread - 1) for spread in spreads) < 0.02:
         return Told("z-scores", "other", (said, "mean 0 and spread 1 of each protein"))
     return Told("log2 ratio", "log2", (said, "values lie below zero"))
 

@@ -21,11 +21,13 @@ from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.counts import frame_of
 from unibase.omics.reasons import DIFFERENT_GENES
+from unibase.omics.stores import store
 from unibase.omics.stores.chunks import CODEC_LEVEL
-from unibase.omics.stores.store import chunk_samples, plain_strings
+from unibase.omics.stores.store import chunk_samples, column_parts, plain_strings
 
 if TYPE_CHECKING:
     import zarr
+    from anndata import AnnData
 
 X = "X"
 type Block = Mapping[str, NDArray[Any]]
@@ -89,11 +91,11 @@ def take_samples(path: Path | str, samples: Sequence[str], folder: Path) -> Stor
 def write_store(path: Path | str, stored: Stored) -> None:
     """Write to `path` a store, `stored`, whose arrays may be files, some samples at a time."""
     dtypes = {name: array.dtype for name, array in stored.arrays.items()}
-    with new_store(path, stored.obs.index, stored.var, dtypes) as store:
+    with new_store(path, stored.obs.index, stored.var, dtypes) as new:
         for rows in parts(np.arange(len(stored.obs)), len(stored.var)):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
-            store.append({name: np.array(array[part]) for name, array in stored.arrays.items()})
-        store.describe(stored.obs, stored.uns)
+            new.append({name: np.array(array[part]) for name, array in stored.arrays.items()})
+        new.describe(stored.obs, stored.uns)
 
 
 def parts(rows: NDArray[np.int64], genes: int) -> Iterator[NDArray[np.int64]]:
@@ -141,10 +143,10 @@ def new_store(path: Path | str, samples: pd.Index, var: pd.DataFrame, dtypes: Ma
                 compressors=[BloscCodec(cname="lz4", clevel=CODEC_LEVEL, shuffle="bitshuffle")],
             )
             arrays[name].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        store = NewStore(group, arrays, var)
-        yield store
-        if store.written != shape[0]:
-            raise ValueError(f"{store.written} of {shape[0]} samples were written")
+        new = NewStore(group, arrays, var)
+        yield new
+        if new.written != shape[0]:
+            raise ValueError(f"{new.written} of {shape[0]} samples were written")
         zarr.consolidate_metadata(folder)
 
 
@@ -174,6 +176,32 @@ class NewStore:
         write_elem(self._group, "uns", dict(described.uns))
 
 
+def write_gated(adata: AnnData, path: Path) -> None:
+    """Write a matrix as a store; one whose X is a Dask array goes through a file, the columns of a chunk at a time.
+
+    Args:
+        adata: Samples x features.
+        path: Replaced if it stands.
+    """
+    x: Any = adata.X
+    if not hasattr(x, "dask"):
+        store.write_zarr(adata, path)
+        return
+    dtype, (samples, features) = np.dtype(x.dtype), x.shape
+    with (
+        scratch_files(path.parent, [X]) as files,
+        new_store(path, adata.obs_names, frame_of(adata.var), {X: dtype}) as new,
+    ):
+        for columns in column_parts(x):
+            block = np.ascontiguousarray(x[:, columns])
+            for row, values in enumerate(block):
+                files[X].seek((row * features + columns.start) * dtype.itemsize)
+                files[X].write(values)
+        for rows in parts(np.arange(samples), features):
+            new.append({X: next_rows(files[X], dtype, rows, features)})
+        new.describe(frame_of(adata.obs), adata.uns)
+
+
 def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: Path) -> None:
     """Write samples of a store of counts with `genes`, in this order, as a store of its own; layers are left out.
 
@@ -184,10 +212,10 @@ def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: 
     source = open_store(path)
     columns = source.var.index.get_indexer(pd.Index(list(genes)))
     counts = source.arrays[X]
-    with new_store(target, source.obs.index[samples], source.var.iloc[columns], {X: counts.dtype}) as store:
+    with new_store(target, source.obs.index[samples], source.var.iloc[columns], {X: counts.dtype}) as new:
         for rows in parts(samples, len(genes)):
-            store.append({X: Stored(source.obs, source.var, {}, {X: counts}).read(rows)[X][:, columns]})
-        store.describe(source.obs.iloc[samples], {})
+            new.append({X: Stored(source.obs, source.var, {}, {X: counts}).read(rows)[X][:, columns]})
+        new.describe(source.obs.iloc[samples], {})
 
 
 def stack(paths: Sequence[Path], target: Path) -> tuple[int, int]:
@@ -214,36 +242,56 @@ def stack(paths: Sequence[Path], target: Path) -> tuple[int, int]:
     dtypes = {name: np.result_type(*(one.arrays[name].dtype for one in stored)) for name in names}
     genes = len(first.var)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with new_store(target, obs.index[order], first.var, dtypes) as store:
-        with _scratch(target.parent, names) as files:
+    with new_store(target, obs.index[order], first.var, dtypes) as new:
+        with scratch_files(target.parent, names) as files:
             start = 0
             for one in stored:
                 for rows in parts(np.arange(len(one.obs), dtype=np.int64), genes):
                     for name, values in one.read(rows).items():
                         if name in files:
-                            _put(files[name], values.astype(dtypes[name]), place[start + rows])
+                            put_rows(files[name], values.astype(dtypes[name]), place[start + rows])
                 start += len(one.obs)
             for rows in parts(np.arange(start, dtype=np.int64), genes):
-                store.append({name: _next(files[name], dtypes[name], rows, genes) for name in names})
-        store.describe(obs.iloc[order], first.uns)
+                new.append({name: next_rows(files[name], dtypes[name], rows, genes) for name in names})
+        new.describe(obs.iloc[order], first.uns)
     return len(order), genes
 
 
 @contextmanager
-def _scratch(folder: Path, names: Sequence[str]) -> Iterator[dict[str, IO[bytes]]]:
-    """Yield a file without a name for each array; they go when they are closed, however the process ends."""
+def scratch_files(folder: Path, names: Sequence[str]) -> Iterator[dict[str, IO[bytes]]]:
+    """Yield a file without a name for each array; they go when they are closed, however the process ends.
+
+    Args:
+        folder: Where they are made.
+        names: Of the arrays.
+    """
     with ExitStack() as files:
         yield {name: files.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
 
 
-def _put(file: IO[bytes], values: NDArray[Any], places: NDArray[np.int64]) -> None:
+def put_rows(file: IO[bytes], values: NDArray[Any], places: NDArray[np.int64]) -> None:
+    """Write rows of an array to a file of whole rows.
+
+    Args:
+        file: The file.
+        values: Rows x columns.
+        places: Which row each is, of shape (rows,).
+    """
     width = values.dtype.itemsize * values.shape[1]
     for row, place in zip(np.ascontiguousarray(values), places, strict=True):
         file.seek(int(place) * width)
         file.write(row.tobytes())
 
 
-def _next(file: IO[bytes], dtype: np.dtype[Any], rows: NDArray[np.int64], genes: int) -> NDArray[Any]:
+def next_rows(file: IO[bytes], dtype: np.dtype[Any], rows: NDArray[np.int64], genes: int) -> NDArray[Any]:
+    """Return neighbouring rows of a file of whole rows, of shape (rows, genes).
+
+    Args:
+        file: The file.
+        dtype: Of its values.
+        rows: Which, ascending, without gaps.
+        genes: Values of a row.
+    """
     width = dtype.itemsize * genes
     file.seek(int(rows[0]) * width)
     return np.frombuffer(file.read(len(rows) * width), dtype).reshape(len(rows), genes)

@@ -25,17 +25,21 @@ from unibase.methods.compiled.exact import FloatArray, exact_mean, geometric_mea
 from unibase.methods.quantile import RankSums
 from unibase.omics.compiled.log_counts import FIXED_POINT, fixed_moments, log1p_rows, log2_ratio
 from unibase.omics.models import normalisation
+from unibase.omics.models.learning import shaped_by_genes
 from unibase.omics.models.normalisation import NormalisationModel
 from unibase.omics.reasons import DIFFERENT_GENES
 from unibase.omics.stores.chunks import Chunk, chunks_of, create_store, map_chunks, names_of, open_x, read_chunk, write_rows
+from unibase.omics.stores.gene_blocks import ByGenes
 
 if TYPE_CHECKING:
     from distributed import Client
 
 OUT_OF_CORE_METHODS = (
-    "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "poscounts", "quantile", "logcpm", "cpm", "none"
+    "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "poscounts", "quantile", "logcpm", "cpm", "none",
+    "vst", "vst-fast", "voom",
 )  # fmt: skip
-_WITH_LOGS = ("rle", "median-of-ratios", "poscounts")
+_WITH_LOGS = ("rle", "median-of-ratios", "poscounts", "vst", "vst-fast")
+_TMM = ("tmm", "voom")
 
 
 class Summary(NamedTuple):
@@ -60,7 +64,7 @@ class _Summarise:
         expressed = factors.expressed_genes(counts)
         silent = int((~expressed).sum())
         windows = (
-            factors.quartile_windows(counts, silent) if self.method in ("tmm", "upperquartile") else np.empty((len(counts), 0))
+            factors.quartile_windows(counts, silent) if self.method in (*_TMM, "upperquartile") else np.empty((len(counts), 0))
         )
         roots = factors.root_sums(counts) if self.method == "tmmwsp" else np.empty(0)
         logs = None
@@ -124,7 +128,7 @@ def fit(
 def _learned(model: NormalisationModel, seen: _Seen, names: list[str], client: Client | None) -> NormalisationModel:
     """Return the model with what its method learns."""
     method = model.method
-    if method in ("tmm", "tmmwsp"):
+    if method in (*_TMM, "tmmwsp"):
         best = _reference(seen, method, names)
         reference = _row(seen.tasks, best).astype(np.float64)
         model = replace(model, reference_counts=reference, reference_size=float(seen.sizes[best]))
@@ -135,7 +139,28 @@ def _learned(model: NormalisationModel, seen: _Seen, names: list[str], client: C
         if not np.isfinite(log_means).any():
             raise Unusable(NO_COMMON_GENE, "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
         model = replace(model, log_means=log_means)
-    return _centred(model, seen, client) if method in ("tmm", "tmmwsp", "rle", "upperquartile", "poscounts") else model
+    if method in (*_TMM, "tmmwsp", "rle", "upperquartile", "poscounts"):
+        model = _centred(model, seen, client)
+    return _with_curve(model, seen, names, client) if method in ("vst", "vst-fast", "voom") else model
+
+
+def _with_curve(model: NormalisationModel, seen: _Seen, names: list[str], client: Client | None) -> NormalisationModel:
+    """Return the model with the curve that VST or voom learns from one gene at a time, samples by name as in memory."""
+    order = np.argsort(np.asarray(names, dtype=str), kind="stable")
+    blocks = ByGenes(tuple(seen.tasks), order, len(seen.expressed))
+
+    def effective() -> FloatArray:
+        return np.asarray((seen.sizes * _all_factors(model, seen, client, 1))[order])
+
+    return shaped_by_genes(model, blocks, effective, lambda: _all_factors(model, seen, client, 2)[order])
+
+
+def _all_factors(model: NormalisationModel, seen: _Seen, client: Client | None, which: int) -> FloatArray:
+    """Return the factors (1) or size factors (2) of all samples, in the order of the chunks."""
+    parts: list[FloatArray] = [np.empty(0)] * len(seen.tasks)
+    for position, found in map_chunks(_Factors(model), seen.tasks, client):
+        parts[position] = found[which]
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -206,7 +231,7 @@ def _summarised(tasks: list[Chunk], genes: int, method: str, client: Client | No
 
 def _reference(seen: _Seen, method: str, names: list[str]) -> int:
     """Return the position of the sample that the others are compared with; of tied ones the first by name."""
-    if method == "tmm":
+    if method in _TMM:
         quartiles = seen.quartiles()
         if np.median(quartiles) < 1e-20:
             raise Unusable(ZERO_QUANTILE, "Most upper quartiles are zero.", "Use the method tmmwsp.")
@@ -221,10 +246,7 @@ def _centred(model: NormalisationModel, seen: _Seen, client: Client | None) -> N
     if model.method == "upperquartile":
         raw = seen.quartiles()
     else:
-        parts: list[FloatArray] = [np.empty(0)] * len(seen.tasks)
-        for position, (_, norm, size_factor) in map_chunks(_Factors(model), seen.tasks, client):
-            parts[position] = size_factor if model.method == "poscounts" else norm
-        raw = np.concatenate(parts)
+        raw = _all_factors(model, seen, client, 2 if model.method == "poscounts" else 1)
     if not (np.isfinite(raw) & (raw > 0)).all():
         raise Unusable(ZERO_QUANTILE, "A factor is zero or undefined in some sample.", "Use poscounts or tmmwsp.")
     model = replace(model, centre=geometric_mean(raw))

@@ -27,6 +27,20 @@ def chunk_samples(genes: int, itemsize: int) -> int:
     return max(1, CHUNK_BYTES // max(1, genes * itemsize))
 
 
+def column_parts(x: Any) -> list[slice]:
+    """Return the columns of an array in parts that are held together: those of a Dask array, else all.
+
+    Args:
+        x: Samples x features.
+
+    >>> column_parts(np.zeros((2, 3)))
+    [slice(0, 3, None)]
+    """
+    sizes = getattr(x, "chunks", ((), (x.shape[1],)))[1]
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
 def write_zarr(adata: AnnData, path: Path | str) -> None:
     """Write `adata` as a zarr store (format 3), replacing what stood at `path` in one step. Equal contents give equal bytes."""
     import anndata
@@ -97,8 +111,13 @@ def write(adata: AnnData, path: Path | str) -> None:
 
 
 def plain_strings(adata: AnnData) -> AnnData:
-    """Return a copy of `adata` whose names and texts are Python strings, which every version of AnnData reads."""
-    copy = adata.copy()
+    """Return `adata` with names and texts as Python strings, which every version of AnnData reads; values are not copied."""
+    import anndata
+
+    parts = {name: getattr(adata, name) for name in ("uns", "obsm", "varm", "layers", "obsp", "varp")}
+    obs: Any = adata.obs.copy()
+    var: Any = adata.var.copy()
+    copy = anndata.AnnData(X=adata.X, obs=obs, var=var, **parts)
     for frame in (copy.obs, copy.var):
         frame.index = frame.index.astype(object)
         for column in frame.columns:

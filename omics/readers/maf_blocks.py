@@ -1,0 +1,173 @@
+"""Lines of a MAF to blocks of rows: a file of any size goes through a few megabytes at a time, and texts are held as categories."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import batched, chain
+from pathlib import Path
+
+import polars as pl
+
+from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.omics.readers.tabular import is_packed_sheet, read_table
+from unibase.omics.readers.text_blocks import text_blocks
+from unibase.omics.reasons import NOT_A_MAF
+from unibase.omics.recognise.names import plain
+
+COLUMNS = {
+    "gene": ("Hugo_Symbol",),
+    "entrez": ("Entrez_Gene_Id",),
+    "chromosome": ("Chromosome",),
+    "start": ("Start_Position",),
+    "end": ("End_Position",),
+    "reference": ("Reference_Allele",),
+    "allele": ("Tumor_Seq_Allele2",),
+    "classification": ("Variant_Classification",),
+    "variant_type": ("Variant_Type",),
+    "sample": ("Tumor_Sample_Barcode",),
+    "protein_change": ("HGVSp_Short", "Protein_Change", "amino_acid_change", "AAChange"),
+}
+"""What is taken of a MAF, and how its dialects name it."""
+_BESIDE = {"status": "Mutation_Status", "filter": "FILTER", "build": "NCBI_Build", "other_allele": "Tumor_Seq_Allele1"}
+_REQUIRED = ("gene", "chromosome", "start", "classification", "sample")
+
+
+@dataclass(frozen=True)
+class MafHead:
+    """What stands above the rows.
+
+    Attributes:
+        titles: Of the columns.
+        sequenced: Samples of the line `#sequenced_samples`, None without it.
+        places: Where each column that is needed stands; None where the file lacks it.
+    """
+
+    titles: tuple[str, ...]
+    sequenced: tuple[str, ...] | None
+    places: dict[str, int | None]
+
+
+def maf_blocks(path: Path, encoding: str = "utf-8") -> tuple[MafHead, Iterator[pl.DataFrame]]:
+    """Return what stands above the rows of a MAF, and its rows by blocks.
+
+    Cells are stripped texts, null where empty, of the columns that are needed; `source_row` counts the rows that are not blank from 1.
+
+    Args:
+        path: Plain, gzip or bgzip, or a workbook; separated by tabs, or as a spreadsheet writes it.
+        encoding: Of its text; a byte-order mark overrules it.
+
+    Raises:
+        Unusable: `not-a-maf`, `not-a-matrix` when it is no text, `truncated-file`.
+        UnicodeDecodeError: If the file is not of this encoding.
+    """
+    blocks = _tabbed(_sheet(path) if is_packed_sheet(path) else text_blocks(path, encoding))
+    start = b""
+    for block in blocks:
+        start += block
+        if found := _head(start):
+            head, rest = found
+            return head, _rows(head, chain([rest], blocks))
+    raise Unusable(NOT_A_MAF, "The MAF has no header line.", "Give a file with MAF columns.")
+
+
+def _sheet(path: Path) -> Iterator[bytes]:
+    table = read_table(path)
+    cells = [table.texts(i) for i in range(len(table.titles))]
+    return _joined(chain([table.titles], zip(*cells, strict=True)))
+
+
+def _joined(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Yield rows of cells as lines of cells with tabs between them."""
+    for some in batched(rows, 20_000):
+        lines = ("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells) for cells in some)
+        yield ("\n".join(lines) + "\n").encode()
+
+
+def _tabbed(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a MAF that a spreadsheet wrote (commas, semicolons, quotes) with tabs and without quotes; any other as it is."""
+    before: list[bytes] = []
+    for block in blocks:
+        before.append(block)
+        title = next((line for line in io.BytesIO(block) if line.strip() and not line.startswith(b"#")), b"")
+        if title:
+            break
+    else:
+        return iter(before)
+    separator = max((b"\t", b";", b","), key=title.count)
+    whole = chain(before, blocks)
+    if separator == b"\t" and b'"' not in title:
+        return whole
+    lines = (line for block in whole for line in io.StringIO(block.decode()))
+    return _joined(csv.reader(lines, delimiter=separator.decode()))
+
+
+def _head(start: bytes) -> tuple[MafHead, bytes] | None:
+    """Return what stands above the rows, and what follows the titles; None where the titles are still to come."""
+    sequenced = None
+    lines = io.BytesIO(start)
+    for line in lines:
+        text = line.decode().rstrip("\n")
+        if text.strip() and not text.startswith("#"):
+            titles = tuple(text.split("\t"))
+            return MafHead(titles, sequenced, _places(titles)), start[lines.tell() :]
+        if re.match(r"#\s*sequenced_samples", text, re.IGNORECASE):
+            sequenced = tuple(text.partition(":")[2].split())
+    return None
+
+
+def _places(header: Sequence[str]) -> dict[str, int | None]:
+    titles = [plain(title) for title in header]
+    where = {name: next((titles.index(plain(t)) for t in known if plain(t) in titles), None) for name, known in COLUMNS.items()}
+    missing = [COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
+    if missing:
+        raise Unusable(
+            NOT_A_MAF, f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."
+        )
+    return where | {name: titles.index(plain(title)) if plain(title) in titles else None for name, title in _BESIDE.items()}
+
+
+def _rows(head: MafHead, blocks: Iterator[bytes]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of each block; at least one, which may be empty."""
+    lines = rows = 0
+    yielded = False
+    for block in blocks:
+        lines = _check_widths(block, head, lines)
+        frame = _cells(block, head) if block.strip() else None
+        if frame is None or not frame.height:
+            continue
+        yield frame.with_row_index("source_row", offset=rows + 1).with_columns(pl.col("source_row").cast(pl.Int64()))
+        rows, yielded = rows + frame.height, True
+    if not yielded:
+        yield pl.DataFrame(schema={"source_row": pl.Int64(), **dict.fromkeys(head.places, pl.String())})
+
+
+def _check_widths(block: bytes, head: MafHead, before: int) -> int:
+    """Refuse a row that is shorter than it must be; return how many lines were seen, of which `before` before this block."""
+    least = min(len(head.titles) - 1, max(at for at in head.places.values() if at is not None))
+    number = before
+    for number, line in enumerate(io.BytesIO(block), start=before + 1):
+        if line.count(b"\t") < least and line.strip():
+            raise Unusable(TRUNCATED_FILE, f"Row {number} of the MAF has fewer cells than the header.", "Copy it again.")
+    return number
+
+
+def _cells(block: bytes, head: MafHead) -> pl.DataFrame:
+    frame = pl.read_csv(
+        io.BytesIO(block.lstrip(b"\n")),
+        has_header=False,
+        separator="\t",
+        quote_char=None,
+        schema={f"c{i}": pl.String() for i in range(len(head.titles))},
+        columns=sorted({at for at in head.places.values() if at is not None}),
+        truncate_ragged_lines=True,
+    )
+    cells = [
+        (pl.lit(None, pl.String()) if at is None else pl.col(f"c{at}").str.strip_chars().replace("", None)).alias(name)
+        for name, at in head.places.items()
+    ]
+    return frame.select(cells).filter(~pl.all_horizontal(pl.all().is_null()))
