@@ -14,6 +14,9 @@ from unibase.omics.readers.rearrangements import Rearrangements
 if TYPE_CHECKING:
     from anndata import AnnData
 
+UNIT = "unit: 1 where a gene or a pair of genes is joined or broken, 0 where the sample was looked at and none is"
+"""What the values of the table are."""
+
 
 def rearranged(data: Rearrangements) -> AnnData:
     """Return samples x genes and pairs of genes: 1 joined or broken, 0 profiled and not, NaN not profiled.

@@ -27,6 +27,8 @@ _PROTEIN_POSITION = re.compile(r"^p?\.?([A-Z*])(\d+)")
 
 VIEW = ":"
 """Between a gene and the view of it in the name of a feature."""
+UNIT = "unit: 1 where a variant changes the gene's protein, 0 where the sample was sequenced for it and none does"
+"""What the values of the table are."""
 PAIR = "::"
 """Between two genes that are joined."""
 

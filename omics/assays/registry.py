@@ -272,10 +272,10 @@ def _lane(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 
 def _rearranged(files: AssayFiles, _: Mapping[str, str]) -> Gated:
-    from unibase.omics.assays.fusions import rearranged
+    from unibase.omics.assays.fusions import UNIT, rearranged
 
     data = _rearrangements(files)
-    return Gated(rearranged(data), {}, data.notes, ("profiled", "events", *(("panel",) if data.panels else ())))
+    return Gated(rearranged(data), {}, (UNIT, *data.notes), ("profiled", "events", *(("panel",) if data.panels else ())))
 
 
 def _is_vcf(path: Path) -> bool:
@@ -286,7 +286,7 @@ def _is_vcf(path: Path) -> bool:
 
 
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
-    from unibase.omics.assays.mutations import view_table
+    from unibase.omics.assays.mutations import UNIT, view_table
     from unibase.omics.readers.profiles import read_hotspots
 
     data = _mutations(files)
@@ -298,7 +298,7 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     if options.hotspots:
         views.append("hotspot")
     table = view_table(data, views, hotspots, files.said.megabases)
-    return Gated(table, {}, data.notes, ("profiled", "variants", "tmb", *(("panel",) if data.panels else ())))
+    return Gated(table, {}, (UNIT, *data.notes), ("profiled", "variants", "tmb", *(("panel",) if data.panels else ())))
 
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:

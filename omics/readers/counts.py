@@ -173,9 +173,9 @@ def as_counts(values: np.ndarray) -> np.ndarray:
     if np.issubdtype(values.dtype, np.integer):
         return values
     finite = np.isfinite(values)
-    if not finite.all() or (values != np.rint(values)).any() or np.abs(values).max() >= 2**53:
+    if not finite.all() or (values != np.rint(values)).any() or np.abs(values).max(initial=0) >= 2**53:
         return values.astype(np.float64, copy=False)
-    return values.astype(np.int32 if np.abs(values).max() < 2**31 else np.int64)
+    return values.astype(np.int32 if np.abs(values).max(initial=0) < 2**31 else np.int64)
 
 
 def _named(adata: AnnData, names: list[str]) -> AnnData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,9 @@ class _Found:
     """Variants of a file, and what was seen on the way."""
 
     rows: list[tuple[object, ...]] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    carriers: Counter[str] = field(default_factory=Counter)
+    """Variants of each tumour of the file that is read."""
     unknown: list[tuple[str, str]] = field(default_factory=list)
     records: int = 0
     passed: int = 0
@@ -108,6 +112,22 @@ class _Found:
     structural: int = 0
     in_normal: int = 0
     pairs: int = 0
+
+    def take(self, row: tuple[object, ...], sample: str) -> None:
+        """Take in a variant of a sample; texts of many are held once."""
+        self.rows.append(row)
+        self.carriers[sample] += 1
+        if len(self.rows) >= _TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Put the variants that wait into a frame."""
+        self.frames.append(pl.DataFrame(self.rows, schema=SCHEMA, orient="row"))
+        self.rows = []
+
+
+_TOGETHER = 100_000
+"""Variants that wait as rows."""
 
 
 def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) -> MutationData:
@@ -133,8 +153,9 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
         if not path.exists():
             raise UserError(f"There is no VCF at {path}. Check the path in the study file.")
         names |= _read_one(path, samples[i] if samples is not None else None, found)
-    variants = pl.DataFrame(found.rows, schema=SCHEMA, orient="row")
-    renamed = current_symbols([*variants["gene"].to_list(), *(gene for _, gene in found.unknown)])
+    found.settle()
+    variants = pl.concat(found.frames)
+    renamed = current_symbols([*variants["gene"].unique().to_list(), *(gene for _, gene in found.unknown)])
     notes = [f"{len(renamed)} outdated gene symbols replaced"] if renamed else []
     for count, said in (
         (found.records - found.passed, "records left out: they did not pass their FILTER"),
@@ -158,7 +179,7 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
     header = Header()
     tumours: list[tuple[int, str]] = []
     before = (found.records, found.passed, found.annotated)
-    rows_before = len(found.rows)
+    found.carriers.clear()
     started = False
     for line in text_lines(path):
         if line.startswith("##"):
@@ -184,24 +205,24 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
     if found.records - before[0] >= _FEWEST and found.passed == before[1]:
         raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
-    return {name for _, name in tumours if name not in _silent_of_pair(header, tumours, found, rows_before)}
+    silent = _silent_of_pair(header, tumours, found)
+    return {name for _, name in tumours if name not in silent}
 
 
 _TELLING = 5
 """Records from which a pair of columns without a role tells its normal."""
 
 
-def _silent_of_pair(header: Header, tumours: list[tuple[int, str]], found: _Found, rows_before: int) -> set[str]:
+def _silent_of_pair(header: Header, tumours: list[tuple[int, str]], found: _Found) -> set[str]:
     """Return the normal of a pair of which nothing says the roles: the other has every variant of the file, and it has none.
 
     Callers of somatic variants write such files; two tumours of one file never look so.
     """
     if len(header.columns) != 2 or len(tumours) != 2:
         return set()
-    carried = {str(row[9]) for row in found.rows[rows_before:]}
-    if len(found.rows) - rows_before < _TELLING or len(carried) != 1:
+    if found.carriers.total() < _TELLING or len(found.carriers) != 1:
         return set()
-    silent = {name for _, name in tumours} - carried
+    silent = {name for _, name in tumours} - set(found.carriers)
     found.unknown = [pair for pair in found.unknown if pair[0] not in silent]
     found.pairs += 1
     return silent
@@ -281,7 +302,7 @@ def _take_variant(
     place = _place(cells, allele)
     for sample in carriers:
         row = (told.gene, None, *place[:5], told.classification, place[5], sample, told.protein_change, found.records)
-        found.rows.append(row)
+        found.take(row, sample)
 
 
 def _carriers(cells: list[str], form: list[str], tumours: list[tuple[int, str]], number: int) -> tuple[list[str], list[str]]:

@@ -79,7 +79,7 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         return Told("calls or rounded logarithms", "calls", ("no value exceeds 30: libraries have genes of thousands of reads",))
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
-    other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _divided(x) or _too_even(x)
+    other = _of_one_sum(sums, x.shape[1]) or _multiplied(known) or _of_many_bases(x) or _divided(x) or _too_even(x)
     if other:
         return other
     if len(sums) > 1:
@@ -95,6 +95,15 @@ def _of_one_sum(sums: Values, genes: int) -> Told | None:
     if np.ptp(sums) <= 0.002 * sums.mean():
         return Told("values scaled to one sum", "per-million", ("all samples have the same sum: libraries never have",))
     return None
+
+
+def _multiplied(known: Values) -> Told | None:
+    """Tell counts of which each is a multiple of one number: both reads of a pair were counted, or they were multiplied."""
+    some = known[known > 0].astype(np.int64)
+    divisor = int(np.gcd.reduce(some)) if some.size >= 1000 else 1
+    if divisor == 1 or divisor % 10 == 0:
+        return None
+    return Told("counts multiplied by a factor", "scaled", (f"every value is a multiple of {divisor}",))
 
 
 def _of_many_bases(x: Values) -> Told | None:

@@ -67,6 +67,7 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         return "samples-in-rows", f"the first title names samples ({said})"
     titled = first in words.GENE_TITLES or first in ("protein", "proteins", "probe", "antibody", "compositeelementref")
     if titled and max(down, across) < _ENOUGH:
+        _refuse_means_of_genes(table, texts, feature)
         return "features-in-rows", f"the first title names {feature}s ({said})"
     if down >= _FEW and across < _FEW and first not in words.SAMPLE_TITLES:
         return "features-in-rows", said
@@ -75,6 +76,20 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         f"Nothing shows which side of the table names {feature}s: {said}.",
         f"Name them by an approved system, or say orientation: {feature}s-in-rows or samples-in-rows in the study file.",
     )
+
+
+def _refuse_means_of_genes(table: Table, texts: Sequence[int], feature: Feature) -> None:
+    """Refuse genes where an array's probes must be: their values are means, and meet no other array.
+
+    Raises:
+        Unusable: `not-recognised`.
+    """
+    if feature == "probe" and any(words.look(table.texts(i), "gene").share >= 0.5 for i in texts):
+        raise Unusable(
+            NOT_RECOGNISED,
+            "The rows are genes, not probes: values were averaged over each gene.",
+            "Give the table of probes (cg00000029) that it was made from.",
+        )
 
 
 def _numeric(table: Table, column: int) -> bool:
@@ -259,6 +274,9 @@ def _columns_across(table: Table, feature: Feature, whose: int) -> list[int]:
     """Return the columns that are features, where samples are rows and `whose` names them."""
     numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
     known = {i: words.look([table.titles[i]], feature).share > 0 for i in numeric}
+    if feature == "gene" and words.look([table.titles[i] for i in numeric], feature).system == "NCBI (Entrez) numbers":
+        # Of numbers alone nobody knows that 1 is A1BG; among others it is.
+        known |= {i: True for i in numeric if table.titles[i].isdigit()}
     leading = next((n for n, i in enumerate(numeric) if known[i]), 0)
     columns: list[int] = []
     for n, i in enumerate(numeric):

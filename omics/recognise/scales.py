@@ -111,6 +111,8 @@ def protein_unit(values: Values, name: str = "") -> Told:
     if lowest < 0:
         return _ratios(values, said) if highest < _HIGHEST_LOGARITHM else Told("intensities less a background", "other", (said,))
     if (known == np.rint(known)).all():
+        if highest < 1000 and median < 40:
+            return Told("spectral counts, or small intensities", "other", (said, "whole numbers, half of them below 40"))
         return Told("intensities", "intensities", (said, "whole numbers"))
     if any(low) and not all(low):
         return Told("logarithms in some samples and intensities in others", "other", (said,))
@@ -161,7 +163,7 @@ def segment_unit(values: Values, weights: NDArray[np.float64], samples: NDArray[
     if (values == 0).all():
         return Told("log2 ratio", "log2 ratio", ("all are 0",))
     if whole:
-        if (1.5 <= middle <= 4.5 and medians.max() <= 8) or ((medians >= 2).any() and medians.min() >= 1):
+        if medians.max() <= 8 and (1.5 <= middle <= 4.5 or ((medians >= 2).any() and medians.min() >= 1)):
             return Told("absolute copies", "absolute copies", (said, "whole numbers around 2"))
         return Told("copies, ratios or calls", "other", (said, "whole numbers alone"))
     if 1.5 <= middle <= 4.5 and medians.min() >= 0.8:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from unibase.groundwork import tables
 from unibase.releases.content import multimodal
+from unibase.releases.content.column_words import SCORES
 from unibase.releases.content.inputs import HARMONISED, ReleaseInputs
 from unibase.releases.content.wide_tables import CELLS, slices
 
@@ -40,7 +41,9 @@ def make_modalities(
         modalities[0].add_layer("combat", columns_of)
     chosen = multimodal.choose_samples(samples, narrow)
     for name in sorted(inputs.assays):
-        modalities.append(multimodal.assay_modality(name, Path(inputs.assays[name]), chosen))
+        modality = multimodal.assay_modality(name, Path(inputs.assays[name]), chosen)
+        _add_scores(modality, analysis, schema)
+        modalities.append(modality)
     prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
     imaging = {*radiomic, *harmonised}
     numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
@@ -55,6 +58,19 @@ def make_modalities(
         )
     modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
+
+
+def _add_scores(modality: multimodal.Modality, analysis: Path, columns: Iterable[str]) -> None:
+    """Put the scores of gene sets that the table `analysis` has of an assay's samples into its `obs`, by subject."""
+    names = {c: c.removeprefix(f"{modality.name}_") for c in columns if c.startswith(f"{modality.name}_")}
+    scores = {column: name for column, name in names.items() if name.startswith(SCORES)}
+    if not scores:
+        return
+    values = pl.read_parquet(analysis, columns=["subject_id", *scores]).with_columns(pl.col("subject_id").cast(pl.String))
+    order = pl.DataFrame({"subject_id": modality.obs["subject_id"].astype(str).to_list()}, schema={"subject_id": pl.String})
+    found = order.join(values, on="subject_id", how="left", maintain_order="left")
+    for column, name in scores.items():
+        modality.obs[name] = found[column].to_numpy()
 
 
 def samples_of(inputs: ReleaseInputs, subjects: pl.DataFrame) -> pl.DataFrame:

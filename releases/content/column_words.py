@@ -91,6 +91,8 @@ def of_value(assay: str, variable: str) -> dict[str, str]:
     }
 
 
+SCORES = ("ssgsea_", "ulm_")
+"""How the names of scores of gene sets begin, behind that of their assay."""
 _TABLES = {**dict.fromkeys(("AVAL", "AVAL_MIN", "AVAL_MAX", "CNSR", "ENTRY"), "adtte"), "AVALC": "adrs"}
 """Table of each kind of column `<PARAMCD>_<kind>` of `obs`."""
 
@@ -101,6 +103,8 @@ def of_annotation(column: str) -> dict[str, str] | None:
         label, text = _of_parameter(_TABLES[found], column.removesuffix(f"_{found}"), found)
     elif column in _MODALITY:
         label, text = _MODALITY[column]
+    elif column.startswith(SCORES):
+        label, text = column, f"Score of the gene set {column.partition('_')[2]}, as the column of the table analysis has it."
     else:
         return None
     return {**dict.fromkeys(TEXT_FIELDS, ""), "label": label, "derivation": text, "source": "unibase"}

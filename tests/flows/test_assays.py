@@ -15,6 +15,7 @@ from scipy import sparse
 
 from tests.flows import demo
 from tests.known_keys import known_key
+from tests.omics.test_nanostring import rcc
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
@@ -24,7 +25,12 @@ from unibase.privacy.keys import write_key_file
 from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
-ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell")
+ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring")
+UNITS = {
+    "rna": "counts", "mutations": "1 where a variant changes the gene's protein", "methylation": "beta", "copy_number": "log2 ratio",
+    "proteomics": "intensities", "single_cell": "counts", "rearrangements": "1 where a gene or a pair of genes is joined or broken",
+    "nanostring": "log2 ratio",
+}  # fmt: skip
 
 
 def write_assays(home: Path) -> dict[str, int]:
@@ -50,12 +56,23 @@ def write_assays(home: Path) -> dict[str, int]:
         plexes = ["sample,plex,reference", *(f"{sample},1,no" for sample in names), "pool,1,yes"]
         (omics / "channels.csv").write_text("\n".join(plexes) + "\n")
         write_cells(omics / "cells.h5ad", names, generator)
-        files = {"copy_number": "copy.seg", "single_cell": "cells.h5ad"}
+        events = ["Sample_Id\tSV_Status\tSite1_Hugo_Symbol\tSite2_Hugo_Symbol", f"{names[0]}\tSOMATIC\tEML4\tALK"]
+        (omics / "data_sv.txt").write_text("\n".join([*events, f"{names[0]}\tGERMLINE\tBRCA1\tBRCA1"]) + "\n")
+        (omics / "looked_at.txt").write_text("\n".join(names) + "\n")
+        for lane, sample in enumerate(names):
+            rcc(omics / f"lane{lane:03d}.RCC", sample)
+        files = {
+            "copy_number": "copy.seg",
+            "single_cell": "cells.h5ad",
+            "rearrangements": "data_sv.txt",
+            "nanostring": "lane*.RCC",
+        }
         for name in ASSAYS:
             counts[name] += len(names)
             folder = f"centre_{centre.lower()}/omics"
             source = {"matrix": f"{folder}/{files.get(name, f'{name}.csv')}", "samples": f"{folder}/samples.csv"}
             source |= {"channels": f"{folder}/channels.csv"} if name == "proteomics" else {}
+            source |= {"profiled": f"{folder}/looked_at.txt"} if name == "rearrangements" else {}
             source |= {"sample_column": "biopsy", "layer": "raw"} if name == "single_cell" else {}
             study["centres"][centre]["omics"][name] = source
     study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19"]
@@ -96,7 +113,12 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
         assert mapping.filter(pl.col("assay") == name).height == counts[name], "every sample that enters is in the map"
         assert analysis[f"{name}_sample"].drop_nulls().len() >= 5
     assert "1 gene sets scored; 5 of their 5 genes are measured" in said and ": MOUSE" in said
-    assert "Gene sets of sets.gmt were scored by ssgsea (Barbie" in (release / "methods.txt").read_text(encoding="utf-8")
+    methods = (release / "methods.txt").read_text(encoding="utf-8")
+    assert "Gene sets of sets.gmt were scored by ssgsea (Barbie" in methods
+    sources = {line.partition(":")[0]: line for line in methods.replace("Sources of ", "\nSources of ").splitlines()}
+    for name, unit in UNITS.items():
+        assert f"unit: {unit}" in sources[f"Sources of {name}"], name
+    assert "1 rows left out: their status is germline" in sources["Sources of rearrangements"]
     columns = (
         "rna_ssgsea_IMMUNE",
         "rna_ulm_IMMUNE",
@@ -108,6 +130,9 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
         assert dictionary.filter((pl.col("table") == "analysis") & (pl.col("column") == column))["derivation"].item()
+    scored = cohort.mod["rna"].obs["ssgsea_IMMUNE"]
+    table = dict(analysis.select(pl.col("subject_id").cast(pl.String), "rna_ssgsea_IMMUNE").drop_nulls().iter_rows())
+    assert {name: table[name] for name in scored.dropna().index} == scored.dropna().to_dict() and len(scored.dropna()) >= 5
     # Cell types of too few cells are no feature, and the pool of the proteins is no sample.
     cells = cohort.mod["single_cell"]
     assert set(cells.var["cell_type"]) == {"B_cell", "T_cell"} and set(cells.obs["cells"]) == {28}
