@@ -88,7 +88,8 @@ def write_cells(path: Path, cells: int) -> None:
 
 def read_one(assay: str, path: Path) -> None:
     """Read one file as a build does, stage it, put it together with itself alone; print what each step took up to its end."""
-    from unibase.omics.assays.registry import AssayFiles, read, together
+    from unibase.omics.assays.mutations import combined
+    from unibase.omics.assays.registry import AssayFiles, read
     from unibase.omics.stores import arrays_together, blocks, store
 
     gated = read(assay, AssayFiles(path, scratch=path.parent))  # type: ignore[arg-type]
@@ -103,7 +104,8 @@ def read_one(assay: str, path: Path) -> None:
     if assay == "methylation":
         arrays_together.put_together([staged], (), whole)
     else:
-        store.write_zarr(together(assay, [store.read_zarr(staged)]), whole)  # type: ignore[arg-type]
+        joined = combined([store.read_zarr(staged)])
+        blocks.write_rows(whole, joined.obs, joined.var, joined.blocks)
     told(assay, "together")
     for made in (staged, whole):
         shutil.rmtree(made)

@@ -92,7 +92,8 @@ def gene_moments(counts: AnyArray, library_size: FloatArray) -> GeneMoments:
 
 def _moments(counts: AnyArray, y: FloatArray, fitted: FloatArray, freedom: int) -> GeneMoments:
     deviations = np.sqrt(((y - fitted) ** 2).sum(axis=0) / freedom)
-    return GeneMoments(y.mean(axis=0), deviations, np.greater(counts, 0).any(axis=0))
+    seen: NDArray[np.bool_] = np.asarray(np.greater(counts, 0).any(axis=0))
+    return GeneMoments(y.mean(axis=0), deviations, seen)
 
 
 def _no_freedom() -> Unusable:

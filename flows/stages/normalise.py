@@ -18,7 +18,7 @@ from unibase.groundwork.files import digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.gates import no_sample_left
-from unibase.omics.options import AssayName
+from unibase.omics.options import LISTED, AssayName
 from unibase.omics.stores import store
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
 def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
-    """Write all samples of an assay into one store; no value is changed. Expression and methylation go through by blocks."""
+    """Write all samples of an assay into one store; no value is changed. Most go through by blocks."""
+    from unibase.omics.assays.mutations import combined
     from unibase.omics.assays.registry import together
     from unibase.omics.stores import arrays_together, blocks
 
@@ -134,6 +135,10 @@ def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
     if assay == "methylation":
         samples, features = arrays_together.put_together(stores, excluded, destination)
         return {"samples": samples, "features": features}
+    if assay in LISTED:
+        whole = combined(_parts(stores, excluded))
+        blocks.write_rows(destination, whole.obs, whole.var, whole.blocks)
+        return {"samples": len(whole.obs), "features": len(whole.var)}
     adata = together(assay, _parts(stores, excluded))
     store.write_zarr(adata, destination)
     return {"samples": adata.n_obs, "features": adata.n_vars}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -254,7 +254,7 @@ class _Uncovered:
         panel = table.obs["panel"].astype(str).to_numpy() if of else np.full(table.n_obs, "")
         return cls(_lacking(genes, one), of, panel)
 
-    def leave_out(self, block: np.ndarray, rows: slice) -> None:
+    def leave_out(self, block: np.ndarray, rows: NDArray[np.int64]) -> None:
         """Make cells of a `block`, the samples `rows`, missing in place."""
         block[:, self.of_all] = np.nan
         for name, columns in self.of.items():
@@ -288,7 +288,8 @@ def view_table(data: MutationData, views: Sequence[View], hotspots: Iterable[tup
     import anndata
 
     names = sorted(data.profiled)
-    parts = [_sparse_table(data, data.nonsynonymous(), names)]
+    # Of the variants only their pairs stay while the table is made.
+    parts = [_sparse_table(data, data.nonsynonymous().select("sample", "gene"), names)]
     for view in views:
         if view != "gene":
             part = _sparse_table(data, _chosen(data, view, hotspots), names)
@@ -307,6 +308,37 @@ def _protein_position(change: str | None) -> int | None:
     return int(match.group(2)) if match else None
 
 
+@dataclass(frozen=True)
+class Combined:
+    """Gene tables of several centres side by side, rows by blocks.
+
+    Attributes:
+        obs: Samples in order of name.
+        var: Genes in order of name.
+        blocks: Some rows at a time, samples x genes, float32.
+    """
+
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    blocks: Iterator[NDArray[np.float32]]
+
+
+def combined(tables: Sequence[AnnData], rows: int = 512) -> Combined:
+    """Put gene tables of several centres side by side, as `combine_tables`, some samples at a time.
+
+    Args:
+        tables: Gene tables, dense or sparse.
+        rows: Samples of a block.
+    """
+    genes = sorted(set().union(*(set(map(str, table.var_names)) for table in tables)))
+    obs = pd.concat([frame_of(table.obs) for table in tables])
+    if "panel" in obs:
+        obs["panel"] = obs["panel"].astype(object).fillna("")
+    order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
+    var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
+    return Combined(obs.iloc[order], var, _combined_rows([_Part.of(table, genes) for table in tables], order, rows))
+
+
 def combine_tables(tables: Sequence[AnnData]) -> AnnData:
     """Put gene tables of several centres side by side.
 
@@ -319,42 +351,50 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
     """
     import anndata
 
-    genes = sorted(set().union(*(set(map(str, table.var_names)) for table in tables)))
-    column_of = {gene: j for j, gene in enumerate(genes)}
-    obs = pd.concat([frame_of(table.obs) for table in tables])
-    if "panel" in obs:
-        obs["panel"] = obs["panel"].astype(object).fillna("")
-    order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    values = np.zeros((len(obs), len(genes)), dtype=np.float32)
-    start = 0
-    for table in tables:
-        _fill(values, place[start : start + table.n_obs], table, column_of)
-        start += table.n_obs
-    var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
-    return anndata.AnnData(X=values, obs=obs.iloc[order], var=var)
+    whole = combined(tables)
+    values = np.concatenate([np.zeros((0, len(whole.var)), dtype=np.float32), *whole.blocks])
+    return anndata.AnnData(X=values, obs=whole.obs, var=whole.var)
 
 
-_ROWS = 512
-"""Samples that are put into the whole at a time."""
+@dataclass(frozen=True)
+class _Part:
+    """One gene table among those that are put side by side.
 
-
-def _fill(values: np.ndarray, places: np.ndarray, table: AnnData, column_of: dict[str, int]) -> None:
-    """Write the samples of one table into the whole, in place, some rows at a time.
-
-    Args:
-        values: The whole, samples x genes.
-        places: Row of each sample of the table.
-        table: A gene table, dense or sparse.
-        column_of: Column of each gene.
+    Attributes:
+        table: The table.
+        profiled: Which samples were sequenced.
+        columns: Where its genes stand among those of all.
+        uncovered: What its panels lack.
     """
-    uncovered = _Uncovered.by(table, list(column_of))
-    columns = np.array([column_of[str(gene)] for gene in table.var_names], dtype=np.int64)
-    profiled = table.obs["profiled"].to_numpy(dtype=bool)
-    for first in range(0, table.n_obs, _ROWS):
-        rows = slice(first, min(first + _ROWS, table.n_obs))
-        block = np.where(profiled[rows, None], np.zeros(len(column_of), dtype=np.float32), np.float32(np.nan))
-        uncovered.leave_out(block, rows)
-        block[:, columns] = dense(table[rows].X)
-        values[places[rows]] = block
+
+    table: AnnData
+    profiled: NDArray[np.bool_]
+    columns: NDArray[np.int64]
+    uncovered: _Uncovered
+
+    @classmethod
+    def of(cls, table: AnnData, genes: Sequence[str]) -> _Part:
+        """Return a table with what of it is needed, of the `genes` of all."""
+        column_of = {gene: j for j, gene in enumerate(genes)}
+        columns = np.array([column_of[str(gene)] for gene in table.var_names], dtype=np.int64)
+        return cls(table, table.obs["profiled"].to_numpy(dtype=bool), columns, _Uncovered.by(table, genes))
+
+    def rows(self, rows: NDArray[np.int64], genes: int) -> NDArray[np.float32]:
+        """Return some samples with every gene of all."""
+        block = np.where(self.profiled[rows, None], np.zeros(genes, dtype=np.float32), np.float32(np.nan))
+        self.uncovered.leave_out(block, rows)
+        block[:, self.columns] = dense(self.table[rows].X)
+        return block
+
+
+def _combined_rows(parts: Sequence[_Part], order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.float32]]:
+    starts = np.cumsum([0, *(part.table.n_obs for part in parts)])
+    genes = max((int(part.columns.max(initial=-1)) + 1 for part in parts), default=0)
+    for first in range(0, len(order), size):
+        wanted = order[first : first + size]
+        block = np.empty((len(wanted), genes), dtype=np.float32)
+        for part, start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
+            mine = np.flatnonzero((wanted >= start) & (wanted < stop))
+            if mine.size:
+                block[mine] = part.rows(wanted[mine] - start, genes)
+        yield block

@@ -16,7 +16,7 @@ from unibase.omics.genes import NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
 from unibase.omics.readers.profiles import read_panel, read_profiled
-from unibase.omics.readers.variants import SCHEMA, MutationData, alike
+from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData, alike
 from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_NAMES, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
@@ -182,7 +182,7 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     for name in ("start", "end"):
         found = frame[name].cast(pl.Float64(), strict=False)
         _refuse_rounded(frame, name)
-        bad = frame.filter((pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found))
+        bad = frame.filter((pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found) | (found > LAST_POSITION))
         if bad.height or (name == "start" and frame[name].null_count()):
             row = bad["source_row"][0] if bad.height else frame.filter(pl.col("start").is_null())["source_row"][0]
             raise Unusable(NOT_A_NUMBER, f"Row {row} of the MAF has no whole number as its {name} position.", "Correct the row.")

@@ -15,7 +15,7 @@ from unibase.omics.readers.panels import Panels
 _TEXT = pl.Categorical()
 """Each text is held once: millions of variants name some thousands of genes and samples."""
 SCHEMA: dict[str, pl.DataType] = {
-    "gene": _TEXT, "entrez": _TEXT, "chromosome": _TEXT, "start": pl.Int64(), "end": pl.Int64(), "reference": _TEXT, "allele": _TEXT,
+    "gene": _TEXT, "entrez": _TEXT, "chromosome": _TEXT, "start": pl.Int32(), "end": pl.Int32(), "reference": _TEXT, "allele": _TEXT,
     "classification": _TEXT, "variant_type": _TEXT, "sample": _TEXT, "protein_change": _TEXT, "source_row": pl.Int64(),
 }  # fmt: skip
 
@@ -45,6 +45,10 @@ def alike(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
 
 _HASHED = 200_000
 """Rows that are hashed at a time."""
+
+
+LAST_POSITION = 2**31 - 1
+"""No position is beyond it: VCF says so, and no human chromosome reaches a ninth of it."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,11 @@ class MutationData:
 
     def burden(self) -> dict[str, int]:
         """Return the number of protein-changing variants of each sample that has one; a variant in two genes is one."""
-        changing = self.nonsynonymous()
         places = ["sample", "chromosome", "start", "end", "reference", "allele"]
+        changing = self.nonsynonymous().select(places)
         may_repeat = alike(changing, places)
         once = changing.filter(~may_repeat).select("sample")
-        others = changing.filter(may_repeat).select(places).unique().select("sample")
+        others = changing.filter(may_repeat).unique().select("sample")
         return dict(pl.concat([once, others]).group_by("sample").len().iter_rows())
 
 

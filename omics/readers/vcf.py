@@ -15,7 +15,7 @@ from unibase.omics.genes import current_symbols
 from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.lines import text_lines
-from unibase.omics.readers.variants import SCHEMA, MutationData
+from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, NOT_ANNOTATED, SEVERAL_SAMPLES, UNKNOWN_WORD
 
 _NORMAL_NAME = re.compile(
@@ -193,7 +193,8 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
             continue
         if not line.strip():
             continue
-        if len(cells) < 8 or not started or not cells[1].isdigit() or len(cells) < 9 + len(header.columns) * bool(header.columns):
+        placed = len(cells) > 1 and cells[1].isdigit() and int(cells[1]) <= LAST_POSITION
+        if len(cells) < 8 or not started or not placed or len(cells) < 9 + len(header.columns) * bool(header.columns):
             raise Unusable(NOT_A_VCF, "The file is no VCF, or a record is cut.", "Copy it again.")
         found.records += 1
         if cells[6] in ("PASS", ".", ""):

@@ -79,7 +79,7 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         return Told("calls or rounded logarithms", "calls", ("no value exceeds 30: libraries have genes of thousands of reads",))
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
-    other = _of_one_sum(sums, x.shape[1]) or _multiplied(known) or _of_many_bases(x) or _divided(x) or _too_even(x)
+    other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _multiplied(known) or _divided(x) or _too_even(x)
     if other:
         return other
     if len(sums) > 1:

@@ -7,7 +7,7 @@ work in memory would give; only how the arrays are cut and packed differs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,6 +200,20 @@ def write_gated(adata: AnnData, path: Path) -> None:
         for rows in parts(np.arange(samples), features):
             new.append({X: next_rows(files[X], dtype, rows, features)})
         new.describe(frame_of(adata.obs), adata.uns)
+
+
+def write_rows(path: Path, obs: pd.DataFrame, var: pd.DataFrame, rows: Iterable[NDArray[np.float32]]) -> None:
+    """Write a store of float32 whose rows come a block at a time.
+
+    Args:
+        path: Replaced if it stands.
+        obs, var: Samples, in the order of the rows, and features.
+        rows: Blocks of rows, samples x features.
+    """
+    with new_store(path, obs.index, var, {X: np.dtype(np.float32)}) as new:
+        for block in rows:
+            new.append({X: block})
+        new.describe(obs, {})
 
 
 def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: Path) -> None:
