@@ -262,11 +262,10 @@ def mask(adata: AnnData, *, detection: Any = None, probes: Iterable[str] = (), t
     out = adata.copy()
     failed = 0
     if detection is not None:
-        x: Any = out.X
-        for columns in column_parts(x):
+        for columns in column_parts(out):
             bad = ~(np.asarray(detection[:, columns]) <= threshold)
-            failed += int((bad & np.isfinite(np.asarray(x[:, columns]))).sum())
-        out.X = np.where(detection <= threshold, x, np.nan)
+            failed += int((bad & np.isfinite(np.asarray(out[:, columns].X))).sum())
+        out.X = np.where(detection <= threshold, out.X, np.nan)
     unwanted = set(probes)
     keep = np.array([str(name) not in unwanted for name in out.var_names])
     kept = out[:, keep].copy()
@@ -279,10 +278,9 @@ def check_beta(adata: AnnData) -> GateReport:
 
     Reasons: `empty-sample`, `failed-array` (more than a tenth of the probes missing), `duplicate-sample`.
     """
-    x: Any = adata.X
     gaps = np.zeros(adata.n_obs, dtype=np.int64)
-    for columns in column_parts(x):
-        gaps += np.isnan(np.asarray(x[:, columns])).sum(axis=1)
+    for columns in column_parts(adata):
+        gaps += np.isnan(np.asarray(adata[:, columns].X)).sum(axis=1)
     missing = gaps / max(adata.n_vars, 1)
     failed = {
         str(name): Refusal(

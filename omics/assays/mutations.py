@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,7 @@ def _sparse_table(data: MutationData, chosen: pl.DataFrame, names: list[str], mi
     return anndata.AnnData(X=values, obs=pd.DataFrame(index=pd.Index(names, dtype=object)), var=var)
 
 
-def dense(x: Any) -> NDArray[np.float32]:
+def dense(x: object) -> NDArray[np.float32]:
     """Return a table, sparse or not, with every cell.
 
     Args:
@@ -107,7 +107,7 @@ def dense(x: Any) -> NDArray[np.float32]:
     >>> dense(sparse.csr_matrix([[0, 1]])).tolist()
     [[0.0, 1.0]]
     """
-    return np.asarray(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
+    return np.asarray(sparse.csr_matrix(x).toarray() if sparse.issparse(x) else x, dtype=np.float32)
 
 
 def panels_told(data: Profiled, table: AnnData) -> dict[str, list[str]]:

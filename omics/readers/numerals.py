@@ -150,3 +150,23 @@ def rounded_by_spreadsheets(data: bytes) -> int:
     if b"E+" not in data:
         return 0
     return sum(int(match[2]) > len(match[1]) for match in _ROUNDED.finditer(data))
+
+
+def cell_text(cell: object) -> str:
+    """Return the text of a `cell` of a spreadsheet.
+
+    >>> cell_text(5.0), cell_text(None)
+    ('5', '')
+    """
+    return number_text(cell) if isinstance(cell, float) else "" if cell is None else str(cell).replace("\n", " ")
+
+
+def number_text(value: float | None) -> str:
+    """Return a number, `value`, as a text; whole ones without a point, missing ones empty.
+
+    >>> number_text(5.0), number_text(0.5), number_text(None)
+    ('5', '0.5', '')
+    """
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)

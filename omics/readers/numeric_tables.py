@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
     """
     refused: dict[str, Refusal] = {}
     seen: set[bytes] = set()
-    measured, marks = _rows_of(adata.X)
+    measured, marks = _rows_of(adata)
     for name, some, mark in sorted(zip(map(str, adata.obs_names), measured, marks, strict=True)):
         if not some:
             refused[name] = Refusal(name, EMPTY_SAMPLE, "The sample has no value at all.", "Measure it again.")
@@ -133,12 +133,12 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)))
 
 
-def _rows_of(x: Any) -> tuple[list[bool], list[bytes]]:
+def _rows_of(adata: AnnData) -> tuple[list[bool], list[bytes]]:
     """Return whether each row has a value, and a digest of its values."""
-    measured = np.zeros(x.shape[0], dtype=bool)
-    digests = [hashlib.blake2b(digest_size=32) for _ in range(x.shape[0])]
-    for columns in column_parts(x):
-        block = np.ascontiguousarray(x[:, columns], dtype=np.float64)
+    measured = np.zeros(adata.n_obs, dtype=bool)
+    digests = [hashlib.blake2b(digest_size=32) for _ in range(adata.n_obs)]
+    for columns in column_parts(adata):
+        block = np.ascontiguousarray(adata[:, columns].X, dtype=np.float64)
         measured |= np.isfinite(block).any(axis=1)
         for digest, row in zip(digests, block, strict=True):
             digest.update(row)

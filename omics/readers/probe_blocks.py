@@ -55,7 +55,7 @@ class StoredTable:
     highest: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def take(self, table: Table, matrix: Matrix) -> None:
-        """Append the features of a block."""
+        """Append the features of a block, a `matrix`, and how its `table` is written."""
         self.file.write(np.ascontiguousarray(matrix.values.T).tobytes())
         self.features += matrix.features
         # The first sentence says which side is which; later blocks were told.
@@ -102,7 +102,7 @@ def store_table(path: Path, feature: Feature, reading: Reading, folder: Path | N
 
 
 def larger_than_memory(path: Path) -> bool:
-    """Whether a file is a text that is not read whole: by its size; a packed one is five times as large at least."""
+    """Whether the file at `path` is a text that is not read whole: by its size; a packed one is five times as large."""
     if not path.is_file() or path.name.lower().endswith((".parquet", ".parquet.gz")) or is_packed_sheet(path):
         return False
     return path.stat().st_size > (WHOLE // 5 if is_gzip(path) else WHOLE)

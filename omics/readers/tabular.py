@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
-from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of, rounded_by_spreadsheets
+from unibase.omics.readers.numerals import (
+    MISSING,
+    Numerals,
+    cell_text,
+    number_text,
+    numeral_style,
+    numerals_of,
+    rounded_by_spreadsheets,
+)
 from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out
 from unibase.omics.reasons import NOT_A_MATRIX
 
@@ -55,7 +63,7 @@ class Table:
         """Return the cells of a column as texts without blanks around them; empty where missing."""
         cells = self.frame.get_column(f"c{column}")
         if cells.dtype == pl.Float64():
-            return [_number_text(value) for value in cells.to_list()]
+            return [number_text(value) for value in cells.to_list()]
         return [(value or "").strip() for value in cells.to_list()]
 
     def is_number(self, column: int) -> bool:
@@ -196,18 +204,8 @@ def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
         )
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter="\t", lineterminator="\n")
-    writer.writerows([[_cell_text(cell) for cell in row] for row in filled[0]])
+    writer.writerows([[cell_text(cell) for cell in row] for row in filled[0]])
     return read_text(lines.getvalue().encode(), (*traits, "spreadsheet"))
-
-
-def _cell_text(cell: object) -> str:
-    return _number_text(cell) if isinstance(cell, float) else "" if cell is None else str(cell).replace("\n", " ")
-
-
-def _number_text(value: float | None) -> str:
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
@@ -217,8 +215,7 @@ def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
         data: Its bytes, UTF-8.
         traits: How the file is written, as far as it is known.
 
-    Raises:
-        Unusable: As `read_table`.
+    Raises: Unusable, as `read_table`.
 
     >>> read_text(b"gene,S1\nTP53,5\n").titles
     ('gene', 'S1')
@@ -374,19 +371,12 @@ def check_numbers(table: Table, column: int, place: int) -> None:
     """
     if table.is_number(column):
         return
-    cells = table.frame.get_column(f"c{column}")
-    style = Numerals()
-    bad = [i for i, cell in enumerate(cells.to_list()) if cell is not None and not style.is_number(cell)]
-    if bad:
-        raise Unusable(
-            NOT_A_NUMBER,
-            f"Row {bad[0] + 1}, value column {place} of the matrix is not a number ({len(bad)} such cells in it).",
-            "Correct the cell; missing values are written NA.",
-        )
+    cells, style = table.frame.get_column(f"c{column}").to_list(), Numerals()
+    bad = [i for i, cell in enumerate(cells) if cell is not None and not style.is_number(cell)]
+    where = f"Row {bad[0] + 1}, value" if bad else "Value"
+    what = f"is not a number ({len(bad)} such cells in it)" if bad else "writes its numbers in several ways"
     raise Unusable(
-        NOT_A_NUMBER,
-        f"Value column {place} of the matrix writes its numbers in several ways.",
-        "Save the table with decimal points and without separators of thousands.",
+        NOT_A_NUMBER, f"{where} column {place} of the matrix {what}.", "Correct the cell; missing values are written NA."
     )
 
 

@@ -125,6 +125,11 @@ class _Found:
         self.frames.append(pl.DataFrame(self.rows, schema=SCHEMA, orient="row"))
         self.rows = []
 
+    def variants(self) -> pl.DataFrame:
+        """Return all variants."""
+        self.settle()
+        return pl.concat(self.frames)
+
 
 _TOGETHER = 100_000
 """Variants that wait as rows."""
@@ -153,8 +158,7 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
         if not path.exists():
             raise UserError(f"There is no VCF at {path}. Check the path in the study file.")
         names |= _read_one(path, samples[i] if samples is not None else None, found)
-    found.settle()
-    variants = pl.concat(found.frames)
+    variants = found.variants()
     renamed = current_symbols([*variants["gene"].unique().to_list(), *(gene for _, gene in found.unknown)])
     notes = [f"{len(renamed)} outdated gene symbols replaced"] if renamed else []
     for count, said in (

@@ -192,7 +192,7 @@ def write_gated(adata: AnnData, path: Path) -> None:
         scratch_files(path.parent, [X]) as files,
         new_store(path, adata.obs_names, frame_of(adata.var), {X: dtype}) as new,
     ):
-        for columns in column_parts(x):
+        for columns in column_parts(adata):
             block = np.ascontiguousarray(x[:, columns])
             for row, values in enumerate(block):
                 files[X].seek((row * features + columns.start) * dtype.itemsize)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unibase.methods.compiled.exact import AnyArray
 from unibase.omics.stores.chunks import Chunk, open_x, read_chunk
 
 
@@ -26,13 +26,13 @@ class ByGenes:
     order: NDArray[np.int64]
     genes: int
 
-    def __call__(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+    def __call__(self) -> Iterator[tuple[slice, AnyArray]]:
         """Yield which genes, and their counts: samples in order of name x these genes; two genes at least."""
         place = np.argsort(self.order)
         parts = max(1, -(-len(self.order) * self.genes // GENE_CELLS))
         for genes in np.array_split(np.arange(self.genes), min(parts, max(1, self.genes // 2))):
             columns = slice(int(genes[0]), int(genes[-1]) + 1)
-            block: NDArray[Any] = np.empty((len(self.order), len(genes)), dtype=open_x(self.tasks[0].store).dtype)
+            block: AnyArray = np.empty((len(self.order), len(genes)), dtype=open_x(self.tasks[0].store).dtype)
             start = 0
             for chunk in self.tasks:
                 stop = start + chunk.stop - chunk.start

@@ -27,16 +27,17 @@ def chunk_samples(genes: int, itemsize: int) -> int:
     return max(1, CHUNK_BYTES // max(1, genes * itemsize))
 
 
-def column_parts(x: Any) -> list[slice]:
-    """Return the columns of an array in parts that are held together: those of a Dask array, else all.
+def column_parts(adata: AnnData) -> list[slice]:
+    """Return the columns of X in parts that are held together: those of a Dask array, else all.
 
     Args:
-        x: Samples x features.
+        adata: Samples x features.
 
-    >>> column_parts(np.zeros((2, 3)))
+    >>> import anndata
+    >>> column_parts(anndata.AnnData(np.zeros((2, 3))))
     [slice(0, 3, None)]
     """
-    sizes = getattr(x, "chunks", ((), (x.shape[1],)))[1]
+    sizes: tuple[int, ...] = getattr(adata.X, "chunks", ((), (adata.n_vars,)))[1]
     ends = np.cumsum(sizes).tolist()
     return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
