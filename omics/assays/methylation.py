@@ -265,7 +265,7 @@ def mask(adata: AnnData, *, detection: Any = None, probes: Iterable[str] = (), t
         for columns in column_parts(out):
             bad = ~(np.asarray(detection[:, columns]) <= threshold)
             failed += int((bad & np.isfinite(np.asarray(out[:, columns].X))).sum())
-        out.X = np.where(detection <= threshold, out.X, np.nan)
+        out.X = np.where(detection <= threshold, out.X, np.nan)  # type: ignore[arg-type]  # a Dask array answers, too
     unwanted = set(probes)
     keep = np.array([str(name) not in unwanted for name in out.var_names])
     kept = out[:, keep].copy()
