@@ -177,7 +177,8 @@ def _form(text: str) -> str:
 
 
 def _first_is_name(text: str) -> bool:
-    from unibase.omics.genes import gene_table
+    from unibase.omics.genes import gene_table, parts_of
 
     counted = re.match(r"^(N_(unmapped|multimapping|noFeature|ambiguous)|__\w+)$", text)
-    return gene_table().match(text).gene is not None or bool(counted or re.match(r"^(ENS|cg)\w*\d{6,}", text))
+    known = any(gene_table().match(part).gene is not None for part in parts_of(text))
+    return known or bool(counted or re.match(r"^(ENS|cg)\w*\d{6,}", text))

@@ -84,3 +84,16 @@ def test_levels_of_a_hundred_percent_are_no_copies(tmp_path: Path) -> None:
     path.write_text("\n".join(["ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean", *rows]) + "\n")
     with pytest.raises(Unusable):
         read("copy_number", AssayFiles(path))
+
+
+def test_a_table_without_titles_whose_first_gene_is_a_compound_has_no_sample_names(tmp_path: Path) -> None:
+    counts = RNG.negative_binomial(2, 0.001, (300, 6)) + 10001
+    path = tmp_path / "x.tsv"
+    path.write_text(
+        "".join(
+            f"{gene}|{i}\t" + "\t".join(f"{n}.0" for n in row) + "\n"
+            for i, (gene, row) in enumerate(zip(["A1BG", *GENES], counts, strict=False))
+        )
+    )
+    with pytest.raises(Unusable, match="no-sample-names"):
+        read("rna", AssayFiles(path))
