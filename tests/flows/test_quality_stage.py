@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.flows.small_study import STUDY, write_study
+from unibase.flows.looks.records_read import records_text
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.link import Linked
 from unibase.flows.stages.release import publish
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest
 
 
 def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: Path) -> None:
@@ -38,6 +41,15 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
                     publish(run)
                 assert not list((home / "releases").rglob("manifest.json"))
             else:
-                page = (publish(run) / "report.html").read_text(encoding="utf-8")
+                folder = publish(run)
+                page = (folder / "report.html").read_text(encoding="utf-8")
                 assert 'id="quality"' in page and 'id="coverage"' in page
                 assert "completeness: birth" in page
+                # What was read is told with counts to who runs the study, and without them in the release.
+                text = records_text(read)
+                assert re.search(
+                    r"  A/\w+/\w+: \d+ rows, \d+ used, \d+ set aside, \d+ hold no event of a person; \d+ events", text
+                )
+                said = manifest.read(folder)["settings"]["recognised"]["A/clinical"]
+                assert [line.split(":")[0] for line in said] == ["code systems", "read", "told"]
+                assert not re.search(r"\d+ (?:rows|used)", " ".join(said))
