@@ -35,7 +35,7 @@ READ: Mapping[str, frozenset[str]] = {
     kind: frozenset(f"{_EVERYWHERE} {_ABOUT_RECORDS} {names}".split())
     for kind, names in {
         "Patient": "gender birthDate deceasedDateTime deceasedBoolean link",
-        "Condition": "code verificationStatus onsetDateTime onsetPeriod abatementDateTime abatementPeriod recordedDate stage",
+        "Condition": "code clinicalStatus verificationStatus onsetDateTime onsetPeriod abatementDateTime abatementPeriod recordedDate stage",
         "Observation": (
             "code effectiveDateTime effectivePeriod effectiveInstant issued valueQuantity valueCodeableConcept valueInteger valueDecimal "
             "valueBoolean valueString dataAbsentReason component " + " ".join(f"value{one}" for one in UNREAD_VALUES)
@@ -55,13 +55,22 @@ READ: Mapping[str, frozenset[str]] = {
 """By type, the fields that are read, and those without a fact of a person. Values of other types are told row by row."""
 
 
-def unread_fields(resource: Resource) -> Iterable[str]:
-    """Return the fields of a `resource` that may say something of its person, and are not read.
+_DATES = ("onset", "abatement", "performed", "effective", "occurrence")
+"""What the names of fields begin with that date a resource in some form."""
 
-    >>> unread_fields({"resourceType": "Condition", "code": {}, "bodySite": []})
-    ['bodySite']
+
+def unread_fields(resource: Resource, dates: bool = True) -> Iterable[str]:
+    """Return the fields of a resource that may say something of its person, and are not read.
+
+    Args:
+        resource: The resource.
+        dates: Whether those that date it count; of a resource without a date that is told by itself.
+
+    Example:
+        >>> unread_fields({"resourceType": "Condition", "code": {}, "bodySite": []})
+        ['bodySite']
     """
     known = READ[resource["resourceType"]]
-    left = [name for name in resource if name not in known]
+    left = [name for name in resource if name not in known and (dates or not name.startswith(_DATES))]
     # The dose of one administration is read; a list of dosages is a plan.
     return [name for name in left if name != "dosage" or not isinstance(resource[name], dict)]

@@ -110,9 +110,10 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
     for one in found:
         for field in (one.person, one.code, one.start, one.end, one.recorded, one.text, one.unit):
             check_text(field)
-    if found and kind != "Patient" and found[0].start is None:
+    if kind != "Patient" and found and found[0].start is None:
         context.report(MISSING_DATE, "The resource has no date.", "date", refused=False)
-    for field in unread_fields(resource):
+    undated = bool(found) and found[0].start is None
+    for field in unread_fields(resource, dates=not undated):
         context.count(UNREAD_FIELD, f"{kind}.{slug(field)}")
     for extension in resource.get("extension") or []:
         if (named := extension_name(extension)) not in _READ_EXTENSIONS:

@@ -46,7 +46,8 @@ def stay(**said: Any) -> dict[str, Any]:
         (observation(effectiveTiming={}), ["Observation.effectiveTiming"]),
         (condition(bodySite=[{"text": "left"}]), ["Condition.bodySite"]),
         (condition(onsetString="last spring"), ["Condition.onsetString"]),
-        (condition(clinicalStatus={"text": "resolved"}), ["Condition.clinicalStatus"]),
+        (condition(clinicalStatus={"text": "resolved"}), []),  # the diagnosis was made all the same
+        (condition(onsetDateTime=None, onsetString="last spring"), []),  # told as missing-date
         (PATIENT | {"name": [{"family": "x"}], "maritalStatus": {"text": "m"}}, ["Patient.maritalStatus"]),
         (PATIENT | {"_birthDate": {"extension": []}}, ["Patient._birthDate"]),
     ],
