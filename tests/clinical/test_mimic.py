@@ -75,6 +75,11 @@ def test_a_stay_that_ended_with_death_holds_the_day_of_it(both: tuple[Told, Told
     known = death_of(deaths)
     assert known.height == deaths.filter(pl.col("source").str.ends_with("visit_occurrence"))["subject_id"].n_unique() == 15
     assert not known["death_conflict"].any() and set(known["death_source"]) == {"O/omop/death"}
+    deaths = both[1].events.filter(pl.col("code") == "MEDS_DEATH")
+    known = death_of(deaths)
+    stays = deaths.filter(pl.col("source").str.contains("/Encounter"))
+    assert (known.height, stays.height, stays["subject_id"].n_unique()) == (31, 15, 15)
+    assert not known["death_conflict"].any() and set(known["death_source"]) == {"F/fhir/Patient"}
 
 
 def test_difference_table(both: tuple[Told, Told]) -> None:
@@ -82,17 +87,18 @@ def test_difference_table(both: tuple[Told, Told]) -> None:
     source = pl.col("source")
     # Admissions: OMOP adds a visit for every day with a laboratory result outside an admission (concept 38004207).
     lab_day = pl.col("code") == "VISIT//OMOP//38004207"
-    stay = (source == "O/omop/visit_occurrence") & (pl.col("code") != "MEDS_DEATH")
+    alive = pl.col("code") != "MEDS_DEATH"
+    stay, encounter = (source == "O/omop/visit_occurrence") & alive, (source == "F/fhir/Encounter") & alive
     counts = {
         "deaths": (pl.col("code") == "MEDS_DEATH",) * 2,
-        "visits": (stay, source == "F/fhir/Encounter"),
-        "admissions": (stay & ~lab_day, source == "F/fhir/Encounter"),
+        "visits": (stay, encounter),
+        "admissions": (stay & ~lab_day, encounter),
         "hospital diagnoses": (source == "O/omop/condition_occurrence", source == "F/fhir/Condition"),
     }
     found = difference_table(omop.events, fhir.events, counts)
     assert found.select("count", "left", "right").rows() == [
         ("subjects", 100, 100),
-        ("deaths", 30, 31),
+        ("deaths", 30, 46),  # of each that ended a stay two rows: the day, and the stay
         ("visits", 852, 275),
         ("admissions", 270, 275),
         ("hospital diagnoses", 16441, 4506),
