@@ -1,12 +1,13 @@
 """Random patches of 96 x 96 x 96 voxels a CPU-second, and bytes on disk: stores of a release beside `.nii.gz`.
 
-    python -m benchmarks.patches FOLDER [--volumes 200] [--draws 4] [--peer-draws 1]
+    python -m benchmarks.patches FOLDER [--volumes 200] [--draws 4] [--peer-draws 50]
 
 Each volume is a simulated CT of 512 x 512 x 120 voxels, as a scanner makes them: a body with organs and bones in the round
 field of view, noise that neighbours share in all of it, nothing outside. All differ; the seed is the number. FOLDER takes
 some 50 MB a volume; what it holds already is not made again. Ours is `Patches` of `dataset.py`, which a release ships, to the
 float32 item that a network takes. Peers draw the same places from `.nii.gz`, which is read from its beginning: SimpleITK,
-and nibabel and TorchIO where they are installed (`uv sync --group peers`). TorchIO draws through its own `UniformSampler`.
+and nibabel and TorchIO where they are installed. TorchIO draws through its own `UniformSampler`. Peers draw from volumes
+spread over all; their rate is that of a read of the file, and does not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def main() -> None:
     """Write the volumes, and draw the same patches from each form."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    for name, default in (("--volumes", 200), ("--draws", 4), ("--peer-draws", 1)):
+    for name, default in (("--volumes", 200), ("--draws", 4), ("--peer-draws", 50)):
         parser.add_argument(name, type=int, default=default)
     asked = parser.parse_args()
     home, volumes = asked.folder, asked.volumes
@@ -146,21 +147,20 @@ def main() -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as worker:
         peak = worker.submit(worker_memory, home, volumes, asked.draws).result()
     print(f"a worker's memory: {peak / 2**20:.0f} MiB", flush=True)
-    starts = [[int(np.random.default_rng(draw).integers(0, n - PATCH + 1)) for n in SHAPE] for draw in range(volumes * 9)]
+    draws = [number * volumes // asked.peer_draws for number in range(asked.peer_draws)]
     for peer in (itk, nibabel, torchio):
         try:
-            compare(
-                peer, home, [tuple(slice(at, at + PATCH) for at in one) for one in starts[: asked.peer_draws * volumes]], rate
-            )
+            compare(peer, home, draws, rate)
         except ImportError:
             print(f"{peer.__name__} is not installed")
 
 
-def compare(peer: Callable[[Path, Places], np.ndarray], home: Path, places: list[Places], rate: float) -> None:
-    """Print how many patches of ours there are for one of a peer."""
-    volumes = len(list(home.glob("*.nii.gz")))
+def compare(peer: Callable[[Path, Places], np.ndarray], home: Path, draws: list[int], rate: float) -> None:
+    """Print how many patches of ours there are for one of a peer that draws from some volumes."""
+    starts = [[int(np.random.default_rng(draw).integers(0, n - PATCH + 1)) for n in SHAPE] for draw in range(len(draws))]
+    places = [tuple(slice(at, at + PATCH) for at in one) for one in starts]
     peer(home / "0.nii.gz", places[0])  # imports are not counted
-    theirs = measure(peer.__name__, lambda draw: peer(home / f"{draw % volumes}.nii.gz", places[draw]), len(places))
+    theirs = measure(peer.__name__, lambda draw: peer(home / f"{draws[draw]}.nii.gz", places[draw]), len(draws))
     print(f"dataset.py : {peer.__name__} = {rate / theirs:.1f}", flush=True)
 
 
