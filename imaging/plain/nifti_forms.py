@@ -1,4 +1,4 @@
-"""The two forms in which a NIfTI file says where it lies: programs differ in which of them they take (nifti1.h, methods 2 and 3)."""
+"""Where a plain file says it lies, and programs may differ: the two forms of NIfTI (nifti1.h, methods 2 and 3), the space of NRRD."""
 
 from __future__ import annotations
 
@@ -27,17 +27,43 @@ class _Header:
 
 
 def notes_of_forms(path: Path) -> tuple[str, ...]:
-    """Return `sform-qform-differ` for a NIfTI-1 file whose two forms place it differently; SimpleITK chooses one of them.
+    """Return what of a file's own place programs may read differently, as short codes.
+
+    `sform-qform-differ`: a NIfTI-1 file whose two forms place it differently; SimpleITK chooses one of them.
+    `space-not-of-the-patient`: an NRRD whose space has axes that are not named by the patient, such as `scanner-xyz`; SimpleITK
+    takes them for LPS.
 
     Args:
-        path: The file, or the header of a pair; other formats have no forms.
+        path: The file, or the header of a pair.
     """
+    if path.name.lower().endswith((".nrrd", ".nhdr")):
+        return ("space-not-of-the-patient",) if _space(path) not in (None, *_OF_THE_PATIENT) else ()
     header = _read(path) if path.name.lower().endswith((".nii", ".nii.gz", ".hdr")) else None
     if header is None or min(header.codes) <= 0:
         return ()
     ends = np.array(np.meshgrid(*[(0, count - 1) for count in header.size], [1], indexing="ij")).reshape(4, -1)
     apart = np.linalg.norm((header.sform - header.qform) @ ends, axis=0).max()
     return ("sform-qform-differ",) if apart > ONE_PLACE * header.steps.min() else ()
+
+
+_AXES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior", "lps", "ras", "las")
+_OF_THE_PATIENT = tuple(f"{axes}{time}" for axes in _AXES for time in ("", "-time", "t"))
+"""Spaces of NRRD that ITK turns to LPS (NRRD format definition, `space`), with their forms that have a fourth axis."""
+
+
+def _space(path: Path) -> str | None:
+    """Return the space that the header of an NRRD names, empty where it tells the number of its axes alone; None without one."""
+    found = None
+    with path.open("rb") as stream:
+        for line in stream:
+            key, _, value = line.decode("latin-1").partition(":")
+            if not line.strip():
+                break
+            if key.strip().lower() == "space":
+                found = value.strip().lower()
+            elif key.strip().lower() == "space dimension":
+                found = found or ""
+    return found
 
 
 def _read(path: Path) -> _Header | None:

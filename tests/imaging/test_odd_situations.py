@@ -120,6 +120,26 @@ def plain(path: Path, array: Array = SQUARE) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("space", "note"),
+    [
+        ("space: left-posterior-superior", ()),
+        ("space: RAS", ()),
+        ("space: left-anterior-superior", ()),
+        ("space: scanner-xyz", ("space-not-of-the-patient",)),
+        ("space: 3D-right-handed", ("space-not-of-the-patient",)),
+        ("space dimension: 3", ("space-not-of-the-patient",)),
+        (None, ()),
+    ],
+)
+def test_a_space_that_is_not_named_by_the_patient_is_told(tmp_path: Path, space: str | None, note: tuple[str, ...]) -> None:
+    places = "space directions: (1,0,0) (0,1,0) (0,0,2)\nspace origin: (0,0,0)\n" if space else ""
+    text = f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 3 3 2\nencoding: raw\n{f'{space}{chr(10)}' if space else ''}{places}\n"
+    path = tmp_path / "CHU-été.nrrd"
+    path.write_bytes(text.encode() + bytes(18))
+    assert read_image(path).notes == note
+
+
 @pytest.mark.parametrize(("shift", "note"), [(-5.0, ("sform-qform-differ",)), (-0.05, ()), (0.0, ())])
 def test_two_forms_of_a_nifti_file_that_differ_are_noted(tmp_path: Path, shift: float, note: tuple[str, ...]) -> None:
     path = plain(tmp_path / "a.nii")
