@@ -24,7 +24,7 @@ from unibase.clinical.reasons import IMPOSSIBLE_VALUE, UNIT_BY_DISTRIBUTION, rem
 from unibase.clinical.words.acts import IMPOSSIBLE
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.tnm import Kind, category
-from unibase.groundwork.tables import EVENTS, QUARANTINE
+from unibase.groundwork.tables import DERIVED, EVENTS, QUARANTINE
 
 _DOSE = "plausibility/dose-far-off"
 _LIMITS = pl.Schema({"code": pl.String(), "unit": pl.String(), "low": pl.Float64(), "high": pl.Float64()})
@@ -65,7 +65,7 @@ class Judgement:
         rows = events.with_row_index("row").with_columns(
             pl.col("source").str.split("/").list.first().alias("centre"), pl.col("unit").fill_null("").alias("unit")
         )
-        numbers = rows.filter(pl.col("numeric_value").is_not_null() & (pl.col("centre") != "derived"))
+        numbers = rows.filter(pl.col("numeric_value").is_not_null() & (pl.col("source") != DERIVED))
         drugs = numbers.filter(pl.col("code").str.contains(DRUGS))
         judged = numbers.filter(pl.col("code").is_in([code for code, rule in self.rules.ranges.items() if rule.typical]))
         mixed = numbers.filter(pl.col("code").is_in(mixed_codes(self.spread)))

@@ -20,7 +20,7 @@ from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import EVENTS
+from unibase.groundwork.tables import DERIVED, EVENTS
 
 CHECKS = tables.CHECKS.schema()
 """One row per check, centre, table, field and year; `share` and `threshold` in percent; `year` is null for all years."""
@@ -194,7 +194,7 @@ def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Count checks of subjects, by centre: what each should have once."""
     # Derived events belong to no centre.
     persons = (
-        frame.filter(pl.col("centre") != "derived")
+        frame.filter(pl.col("source") != DERIVED)
         .group_by("centre", "subject_id")
         .agg(
             (pl.col("code") == "MEDS_BIRTH").sum().alias("births"),

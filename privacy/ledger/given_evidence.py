@@ -22,6 +22,8 @@ _RARER = 50
 _HARDLY_BORNE, _FAR_RARER, _NO_SHORTER = 2, 300, 4
 """Bearers of what is no name but a slip, in a file that shows which names there are: so many, or 300 times fewer than of the
 name that was meant; and letters it has at least."""
+_BORNE = 20
+"""Bearers that make a name of one that the table does not have, where what is a letter away is borne once."""
 _SECOND_DIFFERS, _REST_DIFFERS = -4.0, -2.0
 _COMPOUND_PRIOR, _COMPOUND_STRENGTH, _COMPOUND_SHARE = (0.8, 0.2), 3.0, 0.55
 """Share of two given names that are one, where the table says so and where it does not, and for how many records that stands."""
@@ -258,11 +260,12 @@ class _Judge:
         many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
         well_known = bool(many >= _RARER * max(few, 1))
         one_exists = of.exists[first] != of.exists[second]
-        if one_exists and shortest >= _NO_SHORTER and self._names.misread(first, second):
+        by_file = not (of.exists[first] or of.exists[second]) and bool(few <= 1 and many >= _BORNE)
+        if (one_exists or by_file) and shortest >= _NO_SHORTER and self._names.misread(first, second):
             return True
         if of.between[first] or of.between[second]:
             return False
-        if not (one_exists or well_known):
+        if not (one_exists or by_file or well_known):
             return False
         hardly = few <= max(_HARDLY_BORNE, many / _FAR_RARER)
         if well_known and hardly and shortest >= _NO_SHORTER and not (of.exists[first] and of.exists[second]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
 from string import ascii_uppercase
@@ -78,7 +78,7 @@ class GivenNames:
         return self.exists(name) or _runs(name) <= self.runs
 
     def compound(self, words: Sequence[str]) -> bool:
-        """Return whether the first two given names usually are one.
+        """Return whether the first two given names usually are one, written rightly or with a slip in either.
 
         Args:
             words: Given names in order, in capitals without accents.
@@ -86,8 +86,24 @@ class GivenNames:
         Example:
             >>> given_names().compound(["JEAN", "FRANCOIS", "ADAM"]), given_names().compound(["ADAM", "JEAN"])
             (True, False)
+            >>> given_names().compound(["JEAN", "FRANCEIS"])
+            True
         """
-        return tuple(words[:2]) in self.compounds
+        pair = tuple(words[:2])
+        if pair in self.compounds or len(pair) < 2 or all(map(self.exists, pair)):
+            return pair in self.compounds
+        return _nearly_compound(pair[0], pair[1])
+
+    def may_be(self, word: str, name: str) -> bool:
+        """Return whether a word is a name, or is none and a slip away from it.
+
+        Args:
+            word, name: Given names, in capitals without accents.
+
+        >>> given_names().may_be("FRANCEIS", "FRANCOIS"), given_names().may_be("LEA", "LENA")
+        (True, False)
+        """
+        return word == name or (not self.exists(word) and OSA.distance(word, name, score_cutoff=1) <= 1)
 
     def between(self, name: str) -> bool:
         """Return whether a word is no name, and a slip of either of two names a letter apart (LNA: LEA or LENA).
@@ -134,6 +150,12 @@ def given_names() -> GivenNames:
             for name in names:
                 shares.setdefault(name, _SHARES[kind])
     return GivenNames(shares, writings, frozenset(run for name in shares for run in _runs(name)), frozenset(compounds))
+
+
+@lru_cache(maxsize=65_536)
+def _nearly_compound(first: str, second: str) -> bool:
+    known = given_names()
+    return any(known.may_be(first, one) and known.may_be(second, other) for one, other in known.compounds)
 
 
 def _runs(name: str) -> frozenset[str]:

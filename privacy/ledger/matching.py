@@ -30,8 +30,8 @@ from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, wit
 CAUTION_BITS = 2.0
 """Bits more that are asked for where the family names are not the same ones, or the day of birth stands for none."""
 ABROAD_BITS = 1.5
-"""Bits more that are asked for where one was born abroad: a country is no commune, and a few names are borne there by many,
-so that more pairs lie near the bound."""
+"""Bits more that are asked for where one was born abroad and not all is alike: a country is no commune, and a few names are
+borne there by many, so that more pairs lie near the bound."""
 FURTHER_NAME_BITS = 5.0
 """Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
 after a marriage, or two who share a name."""
@@ -253,9 +253,9 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
     one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right])
     abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
-    alike = alike & ~two_places & ~vague & ~one_place & ~other_names
+    alike = alike & ~two_places & ~vague & ~other_names
     further = further_family_name(traits, left, right)
-    less = np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS)
+    less = np.where(one_place, 0.0, np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
     cases = (further, alike, other_names | vague, abroad)
     return np.select(cases, [FURTHER_NAME_BITS, less, CAUTION_BITS, ABROAD_BITS], 0.0)
 

@@ -56,8 +56,9 @@ DOSES = [(CARBOPLATIN, 450.0 + n, "mg") for n in range(10)]
         ((CARBOPLATIN, 0.45, "g"), None),  # another unit is another number
     ],
 )
-def test_a_value_is_kept_apart_under_the_check_that_flags_it(row: Number, check: str | None) -> None:
-    frame = numbers(*PLAIN, *DOSES, row)
+@pytest.mark.parametrize("centre", ["CHU-été", "derived"])
+def test_a_value_is_kept_apart_under_the_check_that_flags_it(centre: str, row: Number, check: str | None) -> None:
+    frame = numbers(*PLAIN, *DOSES, row, centre=centre)
     out, kept = judged(frame)
     assert kept == ({} if check is None else {(row[0], check): 1})
     assert sorted(restored(out)["numeric_value"].drop_nulls()) == sorted(frame["numeric_value"].drop_nulls())

@@ -203,6 +203,8 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             caution = 2.0
         elif alike and not (one.place and two.place):
             caution = -3.0 if abroad else -6.0
+        elif alike and one.place == two.place:
+            caution = 0.0
         elif abroad:
             caution = 1.5
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
@@ -350,15 +352,15 @@ def is_slip(a: str, b: str, file: File) -> bool:
     """Whether one of two names is surely the other with a slip of the pen."""
     if squeezed(a) == squeezed(b):
         return True
-    if TABLE.exists(a) != TABLE.exists(b) and min(len(a), len(b)) >= 4 and misread(a, b):
+    few, many = sorted((file.bearers[a], file.bearers[b]))
+    by_file = not TABLE.exists(a) and not TABLE.exists(b) and few <= 1 and many >= 20
+    if (by_file or TABLE.exists(a) != TABLE.exists(b)) and min(len(a), len(b)) >= 4 and misread(a, b):
         return True
     if TABLE.between(a) or TABLE.between(b):
         return False
-    common = max(file.bearers[a], file.bearers[b]) >= 50 * max(1, min(file.bearers[a], file.bearers[b]))
-    if not common and TABLE.exists(a) == TABLE.exists(b):
+    common = many >= 50 * max(1, few)
+    if not common and not by_file and TABLE.exists(a) == TABLE.exists(b):
         return False
-    few = min(file.bearers[a], file.bearers[b])
-    many = max(file.bearers[a], file.bearers[b])
     if common and few <= max(2, many / 300) and min(len(a), len(b)) >= 4 and not (TABLE.exists(a) and TABLE.exists(b)):
         return a[0] == b[0] or (TABLE.exists(a) != TABLE.exists(b) and skeleton(a) == skeleton(b))
     rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b

@@ -22,7 +22,12 @@ def married(birth: str, used: str, place: str) -> Row:
 
 CASES = {
     "all alike": (married("BRAHIMI", "BRAHIMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 0.0),
-    "all alike, abroad": (married("BRAHIMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 1.5),
+    "all alike, abroad": (married("BRAHIMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 0.0),
+    "a slip in the given name, abroad": (
+        person("BRAHIMI", "Malika", "1940-03-13", "F", ALGERIA),
+        person("BRAHIMI", "Malikka", "1940-03-13", "F", ALGERIA),
+        1.5,
+    ),
     "no place": (married("BRAHIMI", "BRAHIMI", FRANCE), married("BRAHIMI", "BRAHIMI", NOWHERE), -6.0),
     "no place, abroad": (married("BRAHIMI", "BRAHIMI", NOWHERE), married("BRAHIMI", "BRAHIMI", ALGERIA), -3.0),
     "a slip in one name": (married("BRAHIMI", "BRAHMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 2.0),

@@ -40,6 +40,8 @@ APART = {
     "each bears the other's name as well": (("Paul Louis", "M"), ("Louis Paul", "M")),
     "half of a compound name": (("Jean", "M"), ("Jean-Noël", "M")),
     "half of a compound name with a slip": (("P1erre", "M"), ("Pierre-Yves", "M")),
+    "half of a compound name without hyphen, with a slip": (("Jean", "M"), ("Jean Françeis", "M")),
+    "half of a compound name without hyphen, with a slip in its first half": (("Jean", "M"), ("JEN FRANCOIS", "M")),
     "half of a compound name without hyphen": (("Jean", "M"), ("JEAN FRANCOIS", "M")),
     "a slip of either of two names": (("Léa", "F"), ("Lna", "F")),
     "a letter exchanged in a short name": (("Léa", "F"), ("Lae", "F")),
