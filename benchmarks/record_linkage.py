@@ -101,26 +101,58 @@ def encoded(people: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["centre", "identifier", "group"], orient="row")
 
 
-def splink(people: pl.DataFrame) -> pl.DataFrame:
-    """Splink 5 as its documentation advises: normalised names, trained by EM on two blocks, term frequencies, weight 12."""
+def splink(people: pl.DataFrame, weight: float = 12.0) -> pl.DataFrame:
+    """Splink 5 as its documentation advises: normalised names, trained by EM on two blocks, term frequencies.
+
+    Traits that no record has are left out; without an INS, its rule of thumb for sure pairs is name, given name and birth.
+
+    Args:
+        people: PEOPLE frame.
+        weight: Match weight from which two records are one person.
+    """
     import logging
 
-    import splink.comparison_level_library as cll
-    import splink.comparison_library as cl
-    from splink import Linker, SettingsCreator, block_on
+    from splink import Linker, block_on
     from splink.backends.duckdb import DuckDBAPI
 
+    rows = pl.DataFrame([_splink_row(at, row) for at, row in enumerate(people.iter_rows(named=True))], infer_schema_length=None)
+    there = {name for name in rows.columns if rows[name].null_count() < rows.height}
+    linker = Linker(DuckDBAPI().register(rows.to_arrow()), _splink_settings(there), log_level=logging.ERROR)
+    sure = block_on("ins") if "ins" in there else block_on("birth_name", "given", "birth")
+    linker.training.estimate_probability_two_random_records_match([sure], recall=0.6)
+    linker.training.estimate_u_using_random_sampling(max_pairs=5e6, seed=1)
+    linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth", "given"))
+    linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth_name", "place"))
+    linked = linker.inference.predict(threshold_match_weight=weight)
+    clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(linked, threshold_match_weight=weight)
+    table = pl.DataFrame(pl.from_arrow(clusters.as_duckdbpyrelation().to_arrow_table())).select(
+        "unique_id", pl.col("cluster_id").alias("group")
+    )
+    return (
+        people.with_row_index("unique_id")
+        .select(pl.col("unique_id").cast(pl.Int64), "centre", "identifier")
+        .join(table.cast({"unique_id": pl.Int64}), on="unique_id")
+    )
+
+
+def _splink_row(number: int, row: dict[str, Any]) -> dict[str, Any]:
     from unibase.privacy.ledger.traits import family_names, given_tokens, valid_ins
 
-    rows = [
-        {
-            "unique_id": number, "ins": valid_ins(row["ins"]), "birth_name": "".join(family_names(row["birth_family_name"])) or None,
-            "used_name": "".join(family_names(row["used_family_name"])) or None, "given": (given_tokens(row["given_names"]) or (None,))[0],
-            "birth": row["birth_date"], "swapped": f"{d[:4]}-{d[8:]}-{d[5:7]}" if len(d := row["birth_date"] or "") == 10 else None,
-            "sex": row["sex"], "place": row["birth_place_code"],
-        }
-        for number, row in enumerate(people.iter_rows(named=True))
-    ]  # fmt: skip
+    birth = row["birth_date"]
+    return {
+        "unique_id": number, "ins": valid_ins(row["ins"]), "birth_name": "".join(family_names(row["birth_family_name"])) or None,
+        "used_name": "".join(family_names(row["used_family_name"])) or None, "given": (given_tokens(row["given_names"]) or (None,))[0],
+        "birth": birth, "swapped": f"{birth[:4]}-{birth[8:]}-{birth[5:7]}" if len(birth or "") == 10 else None,
+        "sex": row["sex"], "place": row["birth_place_code"],
+    }  # fmt: skip
+
+
+def _splink_settings(there: set[str]) -> Any:
+    """Return the comparisons and blocks of the traits that are `there`."""
+    import splink.comparison_level_library as cll
+    import splink.comparison_library as cl
+    from splink import SettingsCreator, block_on
+
     date = cl.CustomComparison(
         output_column_name="birth",
         comparison_levels=[
@@ -132,41 +164,27 @@ def splink(people: pl.DataFrame) -> pl.DataFrame:
             cll.ElseLevel(),
         ],
     )
-    settings = SettingsCreator(
+    comparisons = {
+        "ins": cl.ExactMatch("ins"),
+        "birth_name": cl.JaroWinklerAtThresholds("birth_name", [0.92, 0.85]).configure(term_frequency_adjustments=True),
+        "used_name": cl.JaroWinklerAtThresholds("used_name", [0.92, 0.85]).configure(term_frequency_adjustments=True),
+        "given": cl.JaroWinklerAtThresholds("given", [0.92]).configure(term_frequency_adjustments=True),
+        "birth": date,
+        "sex": cl.ExactMatch("sex"),
+        "place": cl.ExactMatch("place").configure(term_frequency_adjustments=True),
+    }
+    blocks = [
+        ("ins",), ("birth", "given"), ("birth", "birth_name"), ("birth", "used_name"), ("birth_name", "given", "place"),
+        ("birth_name", "given", "substr(birth, 1, 4)"),
+    ]  # fmt: skip
+    return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="unique_id",
-        comparisons=[
-            cl.ExactMatch("ins"),
-            cl.JaroWinklerAtThresholds("birth_name", [0.92, 0.85]).configure(term_frequency_adjustments=True),
-            cl.JaroWinklerAtThresholds("used_name", [0.92, 0.85]).configure(term_frequency_adjustments=True),
-            cl.JaroWinklerAtThresholds("given", [0.92]).configure(term_frequency_adjustments=True),
-            date,
-            cl.ExactMatch("sex"),
-            cl.ExactMatch("place").configure(term_frequency_adjustments=True),
-        ],
+        comparisons=[one for name, one in comparisons.items() if name in there],
         blocking_rules_to_generate_predictions=[
-            block_on("ins"), block_on("birth", "given"), block_on("birth", "birth_name"), block_on("birth", "used_name"),
-            block_on("birth_name", "given", "place"), block_on("birth_name", "given", "substr(birth, 1, 4)"),
+            block_on(*b) for b in blocks if "ins" not in b or "ins" in there if "used_name" not in b or "used_name" in there
         ],
         retain_matching_columns=False,
-    )  # fmt: skip
-    api = DuckDBAPI()
-    linker = Linker(api.register(pl.DataFrame(rows, infer_schema_length=None).to_arrow()), settings, log_level=logging.ERROR)
-    linker.training.estimate_probability_two_random_records_match([block_on("ins")], recall=0.6)
-    linker.training.estimate_u_using_random_sampling(max_pairs=5e6, seed=1)
-    linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth", "given"))
-    linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth_name", "place"))
-    linked = linker.inference.predict(threshold_match_weight=float(sys.argv[5]) if len(sys.argv) > 5 else 12)
-    clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(
-        linked, threshold_match_weight=float(sys.argv[5]) if len(sys.argv) > 5 else 12
-    )
-    table = pl.DataFrame(pl.from_arrow(clusters.as_duckdbpyrelation().to_arrow_table())).select(
-        "unique_id", pl.col("cluster_id").alias("group")
-    )
-    return (
-        people.with_row_index("unique_id")
-        .select(pl.col("unique_id").cast(pl.Int64), "centre", "identifier")
-        .join(table.cast({"unique_id": pl.Int64}), on="unique_id")
     )
 
 
@@ -182,7 +200,7 @@ def main() -> None:
     people = PEOPLE.conform(people)
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()
-    found = route(people)
+    found = splink(people, float(sys.argv[5])) if route is splink and len(sys.argv) > 5 else route(people)
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

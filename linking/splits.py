@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -24,12 +25,15 @@ _SCALE = float(2**64)
 """A row per subject and split: `scheme` is parts, folds, centre or time; `held_out` the fold or centre that is tested on."""
 
 
-def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, float], *, name: str = "split") -> pl.DataFrame:
-    """Return `subject_id, split`: every subject in one part, by its keyed draw.
+def split_by_subject(
+    subjects: pl.DataFrame, key: Key, shares: Mapping[str, float], *, name: str = "split", family: Mapping[int, int] | None = None
+) -> pl.DataFrame:
+    """Return `subject_id, split`: every subject in one part, by its keyed draw, or by that of the first of its family.
 
     Args:
         subjects: Has `subject_id`; a subject's rows all fall into one part.
         key: Fixes the draw; `name` makes independent splits under one key.
+        family: Family of each subject that has known relatives.
         shares: Share of each part, adding up to 1, such as `{"train": 0.7, "validation": 0.1, "test": 0.2}`.
 
     Raises:
@@ -45,7 +49,11 @@ def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, floa
             f"The shares of a split must add up to 1; {name} has {', '.join(f'{k} {v:g}' for k, v in shares.items())}."
         )
     ids = subjects["subject_id"].unique().sort()
-    parts = [_part(_draw(key, name, subject), shares) for subject in ids.to_list()]
+    family = family or {}
+    first: dict[int, int] = {}
+    for member in sorted(family):
+        first.setdefault(family[member], member)
+    parts = [_part(_draw(key, name, first[family[one]] if one in family else one), shares) for one in ids.to_list()]
     return pl.DataFrame({"subject_id": ids, "split": pl.Series(parts, dtype=pl.String)})
 
 
@@ -57,11 +65,39 @@ class Dealing:
         events: Subjects with an event of the endpoint that counts.
         centre: Centre of each subject.
         arrival: Revision of the ledger that first knew each subject; who is not in it comes last.
+        family: Family of each subject that has known relatives, by any name; a family stays together.
     """
 
     events: Collection[int] = ()
     centre: Mapping[int, str] = field(default_factory=dict)
     arrival: Mapping[int, int] = field(default_factory=dict)
+    family: Mapping[int, int] = field(default_factory=dict)
+
+    def come_together(self, subjects: Collection[int]) -> list[list[int]]:
+        """Return the subjects by family and revision, each sorted; who has no known relative comes alone.
+
+        Args:
+            subjects: Pseudonyms.
+
+        >>> Dealing(arrival={1: 1, 2: 1, 3: 1, 4: 2}, family={1: 0, 3: 0, 4: 0}).come_together([4, 3, 2, 1])
+        [[1, 3], [2], [4]]
+        """
+        found: dict[tuple[bool, int, int], list[int]] = {}
+        for one in sorted(subjects):
+            found.setdefault((one in self.family, self.family.get(one, one), self.turn(one)), []).append(one)
+        return sorted(found.values())
+
+    def turn(self, subject: int) -> int:
+        """Return when a `subject` is dealt: by its revision, after all others where it is in none.
+
+        >>> Dealing(arrival={1: 4}).turn(1), Dealing(arrival={1: 4}).turn(2)
+        (4, 5)
+        """
+        return self.arrival.get(subject, self._last)
+
+    @cached_property
+    def _last(self) -> int:
+        return max(self.arrival.values(), default=0) + 1
 
 
 def folds_by_subject(
@@ -72,54 +108,64 @@ def folds_by_subject(
     Each subject in turn goes to a fold with the fewest of those with (or without) an event, of these to the smallest, of
     these to that with the fewest subjects of its centre, and else where the key says. Sizes then differ by one at most:
     of two folds, one that is ahead in events is never ahead in the others as well. Centres are spread as far as that allows.
+    Relatives of one revision go to one fold together, before those who are alone, who even out what they leave; those who
+    come later go to the fold of their family.
 
     Args:
         subjects: Has `subject_id`.
         key: Decides the order among subjects of one revision, and ties.
         folds: How many.
-        dealing: Events, centres and order of arrival.
+        dealing: Events, centres, order of arrival and families.
         name: Makes independent folds under one key.
     """
     events = frozenset(dealing.events)
-    last = max(dealing.arrival.values(), default=0) + 1
-    order = sorted(
-        subjects["subject_id"].unique().to_list(),
-        key=lambda one: (dealing.arrival.get(one, last), _draw(key, name, one)),
-    )
+    together = dealing.come_together(subjects["subject_id"].unique().to_list())
+    together.sort(key=lambda few: (dealing.turn(few[0]), -len(few), _draw(key, name, few[0])))
+    of_family: dict[int, int] = {}
     size, of_kind, of_centre = Counter[int](), Counter[tuple[bool, int]](), Counter[tuple[str, int]]()
     dealt: dict[int, int] = {}
-    for subject in order:
-        kind, centre = subject in events, dealing.centre.get(subject, "")
-        start = int(_draw(key, f"{name}/tie", subject) * folds)
-        fold = min(range(folds), key=lambda f: (of_kind[(kind, f)], size[f], of_centre[(centre, f)], (f - start) % folds))
-        dealt[subject] = fold
-        size[fold] += 1
-        of_kind[(kind, fold)] += 1
-        of_centre[(centre, fold)] += 1
+    for few in together:
+        kinds = [one in events for one in few]
+        centres = [dealing.centre.get(one, "") for one in few]
+        start = int(_draw(key, f"{name}/tie", few[0]) * folds)
+        of_kinds = [sum(of_kind[(kind, fold)] for kind in kinds) for fold in range(folds)]
+        of_centres = [sum(of_centre[(centre, fold)] for centre in centres) for fold in range(folds)]
+        fold = min(range(folds), key=lambda f: (of_kinds[f], size[f], of_centres[f], (f - start) % folds))
+        if few[0] in dealing.family:
+            fold = of_family.setdefault(dealing.family[few[0]], fold)
+        dealt |= dict.fromkeys(few, fold)
+        size[fold] += len(few)
+        of_kind.update((kind, fold) for kind in kinds)
+        of_centre.update((centre, fold) for centre in centres)
     ids = sorted(dealt)
     return pl.DataFrame(
         {"subject_id": ids, "fold": [dealt[one] for one in ids]}, schema={"subject_id": pl.Int64, "fold": pl.Int64}
     )
 
 
-def leave_one_centre_out(subjects: pl.DataFrame) -> pl.DataFrame:
+def leave_one_centre_out(subjects: pl.DataFrame, family: Mapping[int, int] | None = None) -> pl.DataFrame:
     """Return `held_out, subject_id, split`: for each centre, its subjects as `test` and the others as `train`.
 
     A subject known to the held-out centre and to another is in neither part of that fold: the model would have seen
-    the person it is tested on.
+    the person it is tested on. Relatives of those who are tested, at other centres, are in neither part of it either.
 
     Args:
         subjects: `subject_id, centre`, a row per subject and centre.
+        family: Family of each subject that has known relatives.
 
     >>> leave_one_centre_out(pl.DataFrame({"subject_id": [1, 2], "centre": ["lyon", "CHU-été"]})).rows()
     [('CHU-été', 1, 'train'), ('CHU-été', 2, 'test'), ('lyon', 1, 'test'), ('lyon', 2, 'train')]
     """
     pairs = subjects.select("subject_id", "centre").drop_nulls().unique().sort("centre", "subject_id")
     several = pairs.filter(pl.col("subject_id").is_duplicated())["subject_id"].unique()
+    family = family or {}
     folds = []
     for centre in pairs["centre"].unique().sort():
         here = pairs.filter(pl.col("centre") == centre)["subject_id"]
         both = here.filter(here.is_in(several.implode()))
+        tested = {family[one] for one in here if one in family}
+        kin = [one for one, of in family.items() if of in tested and one not in set(here)]
+        both = pl.concat([both, pl.Series("subject_id", kin, pl.Int64)])
         fold = (
             pairs.select("subject_id")
             .unique()
@@ -194,7 +240,7 @@ def make_splits(
         )
 
     if rules.parts:
-        add("parts", "", split_by_subject(subjects, key, rules.parts))
+        add("parts", "", split_by_subject(subjects, key, rules.parts, family=dealing.family))
     if rules.folds:
         folds = folds_by_subject(subjects, key, rules.folds, dealing)
         for fold in range(rules.folds):
@@ -202,7 +248,7 @@ def make_splits(
             add("folds", str(fold), folds.with_columns(part.alias("split")))
     if rules.by_centre:
         places = subjects.select("subject_id", pl.col("centres").str.split(";").alias("centre")).explode("centre")
-        add("centre", pl.col("held_out"), leave_one_centre_out(places))
+        add("centre", pl.col("held_out"), leave_one_centre_out(places, dealing.family))
     if rules.by_time:
         cut = datetime(rules.by_time.year, rules.by_time.month, rules.by_time.day)
         add("time", "", split_by_time(index, shift_days, cut))

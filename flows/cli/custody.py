@@ -49,8 +49,8 @@ def ledger_decide(study: Path, decisions: Path) -> None:
 
     Args:
         study: The study file.
-        decisions: CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or
-            different).
+        decisions: CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same,
+            different or related).
     """
     from unibase.flows.vault.custodian import decide
 

@@ -51,6 +51,7 @@ from unibase.omics.assays.chosen import chosen_values, set_values
 from unibase.omics.assays.set_scores import scored_sets
 from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr
+from unibase.privacy.ledger.decided import families
 from unibase.privacy.ledger.persons import first_seen
 
 
@@ -231,7 +232,7 @@ def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
 
 
 def _dealing(run: Run, subjects: pl.DataFrame, adtte: pl.DataFrame) -> Dealing:
-    """Return what folds are balanced by: events of the first endpoint, centres, and when the ledger first knew each subject."""
+    """Return what folds are balanced by: events of the first endpoint, centres, when the ledger first knew each, and families."""
     endpoint = next(iter(run.study.endpoints), "")
     had = adtte.filter((pl.col("PARAMCD") == endpoint) & (pl.col("CNSR") == 0))
     arrival: dict[int, int] = {}
@@ -240,7 +241,10 @@ def _dealing(run: Run, subjects: pl.DataFrame, adtte: pl.DataFrame) -> Dealing:
         if subject is not None:
             arrival[subject.subject_id] = min(revision, arrival.get(subject.subject_id, revision))
     centre = dict(subjects.select("subject_id", pl.col("centre").fill_null("")).iter_rows())
-    return Dealing(frozenset(had["subject_id"]), centre, arrival)
+    related = families(run.place(LEDGER), run.study.ledger_revision)
+    known = ((run.lookup.by_identifier.get((one, system, number)), of) for one, system, number, of in related.iter_rows())
+    family = {subject.subject_id: of for subject, of in known if subject is not None}
+    return Dealing(frozenset(had["subject_id"]), centre, arrival, family)
 
 
 def _shifts(run: Run) -> dict[int, int]:

@@ -108,8 +108,8 @@ class Study(Section):
     signing_key: str | None = None
     """Private key (`unibase key signing FILE`) that signs every release when it is published."""
     links: str | None = None
-    """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation. Without clear text it
-    comes from `unibase encoded answer`."""
+    """CSV of records known to be one person (relation `same`), two (`different`), or two of one family (`related`: splits keep them
+    together): left_centre, left_key, right_centre, right_key, relation. Without clear text it comes from `unibase encoded answer`."""
     deidentification: Deidentification = Deidentification()
     features: Features | None = Field(default=None, validate_default=True)
     segmenters: dict[str, Segmenter] = Field(default_factory=dict, validate_default=True)

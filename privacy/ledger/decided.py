@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import polars as pl
 
@@ -94,9 +95,36 @@ def centre_merges(state: State, new_rows: pl.DataFrame) -> list[Edge]:
     return edges
 
 
-def pairs_said(decisions: pl.DataFrame, relation: str) -> set[tuple[RecordKey, RecordKey]]:
+def pairs_said(decisions: pl.DataFrame, *relations: str) -> set[tuple[RecordKey, RecordKey]]:
     """Return the pairs that are said to be so.
 
-    `decisions`: columns of `DECISIONS`; `relation`: `same` or `different`.
+    `decisions`: columns of `DECISIONS`; `relations`: some of `same`, `different` and `related`.
     """
-    return {((lc, lk), (rc, rk)) for lc, lk, rc, rk, what in decisions.iter_rows() if what == relation}
+    return {((lc, lk), (rc, rk)) for lc, lk, rc, rk, what in decisions.iter_rows() if what in relations}
+
+
+def families(folder: Path | str, revision: int | None = None) -> pl.DataFrame:
+    """Return `centre, system, identifier, family`: a number shared by the records that are said to be related; vault only.
+
+    Records of persons of whom no relative is known are not in it.
+
+    Args:
+        folder: Ledger.
+        revision: Which revision of it; the newest by default.
+
+    Raises:
+        UserError: If the ledger is not whole.
+    """
+    state = State.load(Path(folder), revision)
+    person = state.assignment
+    number: dict[str, int] = {}
+    for at, (left, right) in enumerate(sorted(pairs_said(state.decisions, "related"))):
+        joined = {person[left], person[right]}
+        known = {number[one] for one in joined if one in number}
+        joined |= {one for one, family in number.items() if family in known}
+        number.update(dict.fromkeys(joined, at))
+    rows = [(*record, number[one]) for record, one in person.items() if one in number]
+    schema = {"centre": pl.String, "person_key": pl.String, "family": pl.Int64}
+    of = pl.DataFrame(rows, schema=schema, orient="row")
+    records = state.people.select("centre", "person_key", "system", "identifier").join(of, on=["centre", "person_key"])
+    return records.select("centre", "system", "identifier", "family").sort(pl.all())

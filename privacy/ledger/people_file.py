@@ -31,7 +31,7 @@ DECISIONS = pl.Schema(
         "relation": pl.String(),
     }
 )
-"""A decision on two records: `relation` is `same` or `different`; keys are person_key."""
+"""A decision on two records: `relation` is `same`, `different`, or `related` (two persons of one family); keys are person_key."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ def read_links(path: Path | str) -> pl.DataFrame:
         empty = frame.filter(pl.col(name).is_null() | (pl.col(name) == ""))
         if empty.height:
             raise UserError(f"{path}, row {empty['row'][0]}, column {name}: is empty. Fill it or remove the row.")
-    wrong = frame.filter(~pl.col("relation").is_in(["same", "different"]))
+    wrong = frame.filter(~pl.col("relation").is_in(["same", "different", "related"]))
     if wrong.height:
-        raise UserError(f"{path}, row {wrong['row'][0]}, column relation: must be `same` or `different`.")
+        raise UserError(f"{path}, row {wrong['row'][0]}, column relation: must be `same`, `different` or `related`.")
     return frame.select(DECISIONS.names())
 
 

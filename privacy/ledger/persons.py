@@ -6,7 +6,7 @@ ledger is a chain of revisions, each a folder that never changes once written:
     ledger/revision-000001/people.parquet   rows first seen, or seen with other content
                            changes.parquet  which record belongs to which person from this revision on
                            edges.parquet    the links that say so, with rule and score; `undone` takes one back
-                           decisions.parquet  what people decided: `same` or `different`
+                           decisions.parquet  what people decided: `same`, `different` or `related`
                            review.parquet   pairs that a person should decide
                            revision.json    settings, counts, digests of these files and of the revision before
 
@@ -172,7 +172,8 @@ def _judge(state: State, update: _Update) -> _Judged:
     scored, review = _matched(update)
     same = pairs_said(update.decisions, "same")
     # The latest word of a person on a pair counts.
-    apart = (pairs_said(update.decisions, "different") | pairs_said(state.decisions, "different")) - same
+    two = ("different", "related")
+    apart = (pairs_said(update.decisions, *two) | pairs_said(state.decisions, *two)) - same
     groups = Groups(records, apart)
     dissolved = {before[one] for one, two in apart if one in before and before.get(two) == before[one]}
     dissolved |= {before[record] for record in update.changed if record in before}
