@@ -11,7 +11,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.edges import Edge
 from unibase.privacy.ledger.people_file import DECISIONS
-from unibase.privacy.ledger.revisions import State
+from unibase.privacy.ledger.revisions import State, revision_folders
 
 SAME_AS = "same_as"
 """System of the rows whose identifier names another record: `CENTRE/SYSTEM/IDENTIFIER`."""
@@ -115,6 +115,10 @@ def families(folder: Path | str, revision: int | None = None) -> pl.DataFrame:
     Raises:
         UserError: If the ledger is not whole.
     """
+    said = [pl.read_parquet(path / "decisions.parquet") for path in revision_folders(Path(folder))]
+    if not any(pairs_said(one, "related") for one in said):
+        # A ledger of a million persons is read whole only where there is a reason.
+        return pl.DataFrame(schema={"centre": pl.String, "system": pl.String, "identifier": pl.String, "family": pl.Int64})
     state = State.load(Path(folder), revision)
     person = state.assignment
     number: dict[str, int] = {}

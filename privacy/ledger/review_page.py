@@ -211,7 +211,12 @@ def _section(number: int, row: Mapping[str, Any], known: Mapping[RecordKey, Mapp
     reason = html.escape(_REASONS.get(row["rule"], row["rule"]))
     choices = "".join(
         f'<label><input type="radio" name="p{number}" value="{value}"{" checked" if not value else ""}> {label}</label>'
-        for value, label in (("same", "one person"), ("different", "two persons"), ("related", "two of one family"), ("", "leave open"))
+        for value, label in (
+            ("same", "one person"),
+            ("different", "two persons"),
+            ("related", "two of one family"),
+            ("", "leave open"),
+        )
     )
     return (
         f"<section><h2>Pair {number + 1}</h2><p>{reason}; {row['score']:.1f} bits of evidence</p><table>"
