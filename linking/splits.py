@@ -118,29 +118,46 @@ def folds_by_subject(
         dealing: Events, centres, order of arrival and families.
         name: Makes independent folds under one key.
     """
-    events = frozenset(dealing.events)
     together = dealing.come_together(subjects["subject_id"].unique().to_list())
     together.sort(key=lambda few: (dealing.turn(few[0]), -len(few), _draw(key, name, few[0])))
-    of_family: dict[int, int] = {}
-    size, of_kind, of_centre = Counter[int](), Counter[tuple[bool, int]](), Counter[tuple[str, int]]()
+    held = _Held(folds, dealing)
     dealt: dict[int, int] = {}
+    of_family: dict[int, int] = {}
     for few in together:
-        kinds = [one in events for one in few]
-        centres = [dealing.centre.get(one, "") for one in few]
-        start = int(_draw(key, f"{name}/tie", few[0]) * folds)
-        of_kinds = [sum(of_kind[(kind, fold)] for kind in kinds) for fold in range(folds)]
-        of_centres = [sum(of_centre[(centre, fold)] for centre in centres) for fold in range(folds)]
-        fold = min(range(folds), key=lambda f: (of_kinds[f], size[f], of_centres[f], (f - start) % folds))
+        fold = held.emptiest(few, int(_draw(key, f"{name}/tie", few[0]) * folds))
         if few[0] in dealing.family:
             fold = of_family.setdefault(dealing.family[few[0]], fold)
         dealt |= dict.fromkeys(few, fold)
-        size[fold] += len(few)
-        of_kind.update((kind, fold) for kind in kinds)
-        of_centre.update((centre, fold) for centre in centres)
+        held.add(few, fold)
     ids = sorted(dealt)
     return pl.DataFrame(
         {"subject_id": ids, "fold": [dealt[one] for one in ids]}, schema={"subject_id": pl.Int64, "fold": pl.Int64}
     )
+
+
+class _Held:
+    """What each fold holds so far."""
+
+    def __init__(self, folds: int, dealing: Dealing) -> None:
+        self._folds, self._events, self._centre = folds, frozenset(dealing.events), dealing.centre
+        self._size, self._of_kind, self._of_centre = Counter[int](), Counter[tuple[bool, int]](), Counter[tuple[str, int]]()
+
+    def add(self, few: list[int], fold: int) -> None:
+        self._size[fold] += len(few)
+        self._of_kind.update((one in self._events, fold) for one in few)
+        self._of_centre.update((self._centre.get(one, ""), fold) for one in few)
+
+    def emptiest(self, few: list[int], start: int) -> int:
+        """Return the fold with the fewest of their kinds, of these the smallest, with the fewest of their centres, from `start` on."""
+        kinds = [one in self._events for one in few]
+        centres = [self._centre.get(one, "") for one in few]
+
+        def fullness(fold: int) -> tuple[int, int, int, int]:
+            of_kinds = sum(self._of_kind[(kind, fold)] for kind in kinds)
+            of_centres = sum(self._of_centre[(centre, fold)] for centre in centres)
+            return of_kinds, self._size[fold], of_centres, (fold - start) % self._folds
+
+        return min(range(self._folds), key=fullness)
 
 
 def leave_one_centre_out(subjects: pl.DataFrame, family: Mapping[int, int] | None = None) -> pl.DataFrame:
