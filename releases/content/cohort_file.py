@@ -42,7 +42,7 @@ def make_modalities(
     chosen = multimodal.choose_samples(samples, narrow)
     for name in sorted(inputs.assays):
         modality = multimodal.assay_modality(name, Path(inputs.assays[name]), chosen)
-        _add_scores(modality, analysis, schema)
+        add_scores(modality, analysis, schema)
         modalities.append(modality)
     prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
     imaging = {*radiomic, *harmonised}
@@ -60,8 +60,14 @@ def make_modalities(
     return modalities
 
 
-def _add_scores(modality: multimodal.Modality, analysis: Path, columns: Iterable[str]) -> None:
-    """Put the scores of gene sets that the table `analysis` has of an assay's samples into its `obs`, by subject."""
+def add_scores(modality: multimodal.Modality, analysis: Path, columns: Iterable[str]) -> None:
+    """Put the scores of gene sets that a table has of an assay's samples into its `obs`, by subject.
+
+    Args:
+        modality: The assay.
+        analysis: The table.
+        columns: Names of its columns.
+    """
     names = {c: c.removeprefix(f"{modality.name}_") for c in columns if c.startswith(f"{modality.name}_")}
     scores = {column: name for column, name in names.items() if name.startswith(SCORES)}
     if not scores:
