@@ -26,6 +26,11 @@ _MODALITY = {
     "profiled": ("Profiled", "Whether the sample was sequenced."),
     "variants": ("Variants", "Number of variants counted for the mutational burden."),
     "tmb": ("Tumour mutational burden", "Variants per callable megabase."),
+    "panel": ("Gene panel", "Panel that the sample was sequenced with; empty for an exome or genome."),
+    "events": (
+        "Rearrangements",
+        "Events with a gene of the panel, each pair of genes once; missing where the sample was not looked at.",
+    ),
     "ploidy": ("Ploidy", "Mean copies over the profiled autosomal bases."),
     "loh": ("Fraction with loss of heterozygosity", "Share of the profiled autosomal bases of which one allele alone is left."),
     "hrd_loh": ("HRD-LOH", "Regions of lost heterozygosity above 15 Mb, whole chromosomes left out."),

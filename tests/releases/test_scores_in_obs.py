@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 
 from unibase.releases.content.cohort_file import add_scores
 from unibase.releases.content.column_words import of_annotation
 from unibase.releases.content.multimodal import Modality
+
+
+@pytest.mark.parametrize("column", ["profiled", "variants", "tmb", "panel", "events", "cells", "fraction_altered", "hrd_sum"])
+def test_what_readers_compute_of_samples_has_words(column: str) -> None:
+    assert of_annotation(column)  # without them a study with the assay is not published
 
 
 def test_each_subject_has_its_own_scores_and_genes_are_none(tmp_path: Path) -> None:
