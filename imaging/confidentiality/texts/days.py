@@ -36,7 +36,24 @@ MONTHS = (
 """Names of the months, folded, whole and cut short."""
 _NUMBER_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in names}
 _MONTH = "(?:" + "|".join(sorted(_NUMBER_OF, key=len, reverse=True)) + ")"
+_WHOLE_MONTH = (
+    "(?:"
+    + "|".join(
+        sorted(
+            (one for one in _NUMBER_OF if len(one) > 4 or one in {"mars", "juin", "june", "july", "aout", "mai", "may"}),
+            key=len,
+            reverse=True,
+        )
+    )
+    + ")"
+)
 _DAY, _MON, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
+_SPOKEN = (
+    r"(?:(?:vingt|trente|twenty|thirty)(?:[ \-](?:et[ \-])?(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|one|two|three|four|five|six|seven|eight|nine|"
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))?|premier|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix(?:[ \-](?:sept|huit|neuf))?|"
+    r"onze|douze|treize|quatorze|quinze|seize|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\w+teenth|\w+tieth)"
+)
+_WEEKDAYS = "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _GAP = r"[\W_]{0,3}"
 _SEPARATOR = r"[./\-_]"
 _FORMS = tuple(
@@ -47,6 +64,8 @@ _FORMS = tuple(
         rf"(?<!\d)(?:{_DAY}[\W_]{{1,3}}{_MON}|{_MON}[\W_]{{1,3}}{_DAY})[\W_]{{1,3}}{_YEAR}(?!\d)",  # 12 04 2019, 4/12/2019
         rf"(?<![\d.])(?:{_DAY}(?P<a>{_SEPARATOR}){_MON}(?P=a)|{_MON}(?P<b>{_SEPARATOR}){_DAY}(?P=b))\d\d(?![\d.]|\w)",  # 12/04/19
         rf"(?<!\d){_DAY}(?:er|st|nd|rd|th)?{_GAP}(?:de |of )?{_MONTH}(?![^\W\d_])(?:{_GAP}(?:de |of )?(?:{_YEAR}|\d\d)(?!\d))?",  # 12 avril 2019
+        rf"(?<![^\W\d_]){_SPOKEN}{_GAP}(?:de |of )?{_WHOLE_MONTH}(?![^\W\d_])(?:{_GAP}(?:{_YEAR}|\d\d)(?!\d))?",  # neuf juillet
+        rf"(?<![^\W\d_])(?:{_WEEKDAYS})[\W_]{{1,2}}(?:{_DAY}|{_SPOKEN})(?![\d.,]|[^\W_])",  # samedi 27
         rf"(?<!\d){_YEAR}{_GAP}{_MONTH}(?![^\W\d_])(?:{_GAP}{_DAY}(?!\d))?",  # 2019AVR12
         rf"(?<![^\W\d_]){_MONTH}{_GAP}{_DAY}(?:st|nd|rd|th)?,?{_GAP}{_YEAR}(?!\d)",  # April 12, 2019
         rf"(?<![^\W\d_]){_MONTH}{_GAP}(?:{_YEAR}|\d\d)(?![\d.,]*\d)(?![^\W\d_])",  # avr 2019, AVR19
@@ -69,7 +88,7 @@ _YEARS = re.compile(
 )
 # An age over 89 years is of few people.
 _AGES = re.compile(r"(?<![\d.,/])(?:9\d|1[01]\d) ?(?:ans?|a|years?|yrs?|yo|y/o|y)\b")
-_MAY = re.compile(r"\d")
+_MAY = re.compile(rf"\d|{_MONTH}|{_WEEKDAYS}")
 _GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
 _ZERO = re.compile(r"(?<=\d)o(?=\d)")
 _NEAR_MONTH = re.compile(
