@@ -34,6 +34,7 @@ _CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
 _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{5,}")
 _NUMBER = rb" *[+\-]?(?:\d+\.?\d*|\.\d+)?(?:[eE][+\-]?\d+)?[ \0]*"
 _NUMBERS = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*")
+_NIR_WITH_KEY = 15
 _VERY_LONG = re.compile(rb"^[ +]*\d{10,} *$")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
@@ -143,7 +144,7 @@ class Identifiers:
             return raw
         parts = raw.rstrip(b" \0").split(b"\\")
         kept = [b"0" if self.number_tells(one.decode("latin-1").strip(" +-").partition(".")[0]) else one for one in parts]
-        kept = [b"0" if _VERY_LONG.search(one) and formal_in_term(one.decode("latin-1").strip()) else one for one in kept]
+        kept = [b"0" if _VERY_LONG.search(one) and _of_person(one.decode("latin-1").strip()) else one for one in kept]
         if odd:
             kept = [one if _NUMBERS.fullmatch(one) or self._is_clean(one) else b"" for one in kept]
         return raw if kept == parts else pad(b"\\".join(kept), "IS")
@@ -311,6 +312,11 @@ class Identifiers:
         if len(content) > _SMALL_BINARY:
             return self.in_pixels(content)
         return self._in_small is not None and bool(self._in_small.find_matches_as_indexes(content.lower()))
+
+
+def _of_person(number: str) -> bool:
+    """Return whether a long whole number has the form of a telephone or a NIR, its key mistyped or not."""
+    return bool(formal_in_term(number)) or len(number) == _NIR_WITH_KEY
 
 
 def _encoded(text: str, encoding: str) -> bytes:
