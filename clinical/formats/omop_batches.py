@@ -20,8 +20,6 @@ from unibase.groundwork.problems import UserError
 if TYPE_CHECKING:
     from distributed import Client
 
-_CONCEPT = ("concept_id", "vocabulary_id", "concept_code")
-
 
 @dataclass(frozen=True)
 class _Reader:
@@ -91,5 +89,5 @@ def _look(tables: Mapping[str, Table], part: Part) -> tuple[int, set[int]]:
 
 
 def _concepts(tables: Mapping[str, Table], part: Part, used: set[int]) -> pl.DataFrame:
-    found = (omop_concepts.known_concepts(rows.frame, used) for rows in tables["concept"].read(part, _CONCEPT))
+    found = (omop_concepts.known_concepts(rows.frame, used) for rows in tables["concept"].read(part, omop_concepts.COLUMNS))
     return pl.concat([omop_concepts.no_concepts(), *found])

@@ -9,6 +9,12 @@ import polars as pl
 
 from unibase.clinical.formats.omop_columns import text_of
 
+COLUMNS = ("concept_id", "vocabulary_id", "concept_code", "concept_class_id", "concept_name")
+"""What is read of a CONCEPT table; the last two may be absent."""
+WHOLE = ""
+"""Vocabulary of a concept whose code is a whole one of ours, such as `LAST_CONTACT`: its name in the export of a release."""
+_OURS = "unibase"
+"""Class of such concepts (`releases.exports.omop_concepts`)."""
 _UNITS = {
     8713: "g/dL", 8636: "g/L", 8645: "U/L", 8840: "mg/dL", 8751: "mg/L", 8753: "mmol/L", 8876: "mm[Hg]", 9529: "kg",
     8582: "cm", 8588: "mm", 8554: "%", 8512: "d", 8505: "h", 8749: "umol/L", 8848: "10*3/uL", 8815: "10*6/uL", 9448: "a",
@@ -25,14 +31,14 @@ def find_concepts(concept: Sequence[Path], used: set[int]) -> pl.DataFrame:
     """
     if not concept:
         return no_concepts()
-    columns = ["concept_id", "vocabulary_id", "concept_code"]
     frames = []
     for path in concept:
         scan = pl.scan_parquet(path)
         names = {name: name.strip().lower() for name in scan.collect_schema().names()}
         number = pl.col("concept_id").cast(pl.Int64, strict=False)
+        columns = [name for name in COLUMNS if name in names.values()]
         frames.append(scan.rename(names).select(columns).filter(number.is_in(sorted(used))).collect(engine="streaming"))
-    return known_concepts(pl.concat(frames), used)
+    return known_concepts(pl.concat(frames, how="diagonal"), used)
 
 
 def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
@@ -41,7 +47,11 @@ def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
     >>> codes_of(pl.DataFrame({"concept_id": [1], "vocabulary_id": ["LOINC"], "concept_code": ["718-7"]}))
     {1: 'LOINC//718-7'}
     """
-    return {number: f"{vocabulary.replace(' ', '_')}//{code}" for number, vocabulary, code in concepts.iter_rows()}
+    return {number: _code(vocabulary, code) for number, vocabulary, code in concepts.iter_rows()}
+
+
+def _code(vocabulary: str, code: str) -> str:
+    return code if vocabulary == WHOLE else f"{vocabulary.replace(' ', '_')}//{code}"
 
 
 def units_of(concepts: pl.DataFrame) -> dict[int, str]:
@@ -67,6 +77,19 @@ def known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
         frame: Rows of a CONCEPT table.
         used: Numbers of the concepts in use.
     """
-    concept = frame.select(pl.col("concept_id").cast(pl.Int64, strict=False), text_of("vocabulary_id"), text_of("concept_code"))
+    ours = _is_ours(frame)
+    name = text_of("concept_name") if "concept_name" in frame.columns else pl.lit(None, dtype=pl.String)
+    concept = frame.select(
+        pl.col("concept_id").cast(pl.Int64, strict=False),
+        pl.when(ours).then(pl.lit(WHOLE)).otherwise(text_of("vocabulary_id")).alias("vocabulary_id"),
+        pl.when(ours).then(name).otherwise(text_of("concept_code")).alias("concept_code"),
+    )
     wanted = pl.col("concept_id").is_in(sorted(used - {0})) & (pl.col("vocabulary_id") != "None")
     return concept.filter(wanted).unique("concept_id", keep="first", maintain_order=True)
+
+
+def _is_ours(frame: pl.DataFrame) -> pl.Expr:
+    """Return which rows of CONCEPT an export of a release wrote, with a whole code as the name."""
+    if not {"concept_class_id", "concept_name"} <= set(frame.columns):
+        return pl.lit(False)
+    return ((text_of("concept_class_id") == _OURS) & text_of("concept_name").is_not_null()).fill_null(False)
