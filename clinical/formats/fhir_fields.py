@@ -11,7 +11,7 @@ from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_
 from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.tnm import of_display
-from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name
+from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name, whole_code
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
 Resource = dict[str, Any]
@@ -157,7 +157,7 @@ class _Coding(NamedTuple):
 def _coding(system: str | None, code: str) -> _Coding:
     vocabulary = vocabulary_name(system)
     unknown = "" if is_known(system) else f"{vocabulary} ({slug(system)})" if system else _NO_SYSTEM
-    return _Coding(vocabulary, f"{vocabulary}//{spelled(vocabulary, code)}", unknown)
+    return _Coding(vocabulary, whole_code(vocabulary, spelled(vocabulary, code)), unknown)
 
 
 def code_of(concept: Resource | None) -> str | None:

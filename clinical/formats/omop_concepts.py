@@ -8,13 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from unibase.clinical.formats.omop_columns import text_of
+from unibase.clinical.words.vocabularies import WHOLE, whole_code
 
 COLUMNS = ("concept_id", "vocabulary_id", "concept_code", "concept_class_id", "concept_name")
 """What is read of a CONCEPT table; the last two may be absent."""
-WHOLE = ""
-"""Vocabulary of a concept whose code is a whole one of ours, such as `LAST_CONTACT`: its name in the export of a release."""
 _OURS = "unibase"
-"""Class of such concepts (`releases.exports.omop_concepts`)."""
+"""Class of concepts whose name is a whole code of ours (`releases.exports.omop_concepts`)."""
 _UNITS = {
     8713: "g/dL", 8636: "g/L", 8645: "U/L", 8840: "mg/dL", 8751: "mg/L", 8753: "mmol/L", 8876: "mm[Hg]", 9529: "kg",
     8582: "cm", 8588: "mm", 8554: "%", 8512: "d", 8505: "h", 8749: "umol/L", 8848: "10*3/uL", 8815: "10*6/uL", 9448: "a",
@@ -47,11 +46,7 @@ def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
     >>> codes_of(pl.DataFrame({"concept_id": [1], "vocabulary_id": ["LOINC"], "concept_code": ["718-7"]}))
     {1: 'LOINC//718-7'}
     """
-    return {number: _code(vocabulary, code) for number, vocabulary, code in concepts.iter_rows()}
-
-
-def _code(vocabulary: str, code: str) -> str:
-    return code if vocabulary == WHOLE else f"{vocabulary.replace(' ', '_')}//{code}"
+    return {number: whole_code(vocabulary.replace(" ", "_"), code) for number, vocabulary, code in concepts.iter_rows()}
 
 
 def units_of(concepts: pl.DataFrame) -> dict[int, str]:
@@ -89,7 +84,7 @@ def known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
 
 
 def _is_ours(frame: pl.DataFrame) -> pl.Expr:
-    """Return which rows of CONCEPT an export of a release wrote, with a whole code as the name."""
+    """Return which rows of CONCEPT an  wrote, with a whole code as the name."""
     if not {"concept_class_id", "concept_name"} <= set(frame.columns):
         return pl.lit(False)
     return ((text_of("concept_class_id") == _OURS) & text_of("concept_name").is_not_null()).fill_null(False)

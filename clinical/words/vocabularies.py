@@ -70,8 +70,26 @@ SYSTEMS: dict[str, str] = {
     "2.16.840.1.113883.6.8": "UCUM",
     "2.16.840.1.113883.6.86": "UMLS",
     "1.2.250.1.213.2.5": "CCAM",
+    "urn:unibase:code": "",
 }
 """Addresses of code systems (compared in lower case, without a trailing slash, OIDs without `urn:oid:`) and their short names."""
+
+
+WHOLE = ""
+"""Vocabulary of whole codes of ours, such as `LAST_CONTACT`, in what a release was exported to (OMOP, FHIR)."""
+
+
+def whole_code(vocabulary: str, code: str) -> str:
+    """Return `VOCABULARY//code`; a code that is a whole one of ours stays as it is.
+
+    Args:
+        vocabulary: Its short name; `WHOLE` for one of ours.
+        code: The code in it.
+
+    >>> whole_code("LOINC", "718-7"), whole_code(WHOLE, "LAST_CONTACT")
+    ('LOINC//718-7', 'LAST_CONTACT')
+    """
+    return code if vocabulary == WHOLE else f"{vocabulary}//{code}"
 
 
 def _address(system: str) -> str:
@@ -121,7 +139,7 @@ def vocabulary_name(system: str | None) -> str:
         return "LOCAL"
     address = _address(system)
     known = SYSTEMS.get(address)
-    if known:
+    if known is not None:
         return known
     # The parts of an OID say nothing alone.
     last = re.split(r"[/:]", address)[-1]

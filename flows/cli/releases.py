@@ -155,19 +155,21 @@ def omop(release: Path, out: Path, *, earliest_days: bool = False) -> None:
     Args:
         release: Folder of the release.
         out: Folder to write, replaced as a whole.
-        earliest_days: Write events of which only the month or year is known on their earliest day, with the type concept 32880
-            (Standard algorithm); they are left out by default, since OMOP asks for a day.
+        earliest_days: Write diagnoses of which only the month or year is known on their earliest day, with the type concept
+            32880 (Standard algorithm); they are left out by default, since OMOP asks for a day.
     """
     from unibase.releases.exports.omop_cdm import write_omop
 
     written = write_omop(release, out, earliest=earliest_days)
-    print(f"{out}: {sum(written.rows.values())} rows in {len(written.rows)} tables; make them by ddl.sql and ddl_imaging.sql there")
+    print(
+        f"{out}: {sum(written.rows.values())} rows in {len(written.rows)} tables; make them by ddl.sql and ddl_imaging.sql there"
+    )
     if written.without_birth:
         print(f"{written.without_birth} subjects without a year of birth are left out: OMOP asks for it.")
     if written.earliest:
-        print(f"{written.earliest} events known by month or year alone stand on their earliest day, of type 32880.")
+        print(f"{written.earliest} diagnoses known by month or year alone stand on their earliest day, of type 32880.")
     if written.without_day:
-        remedy = "" if earliest_days else " --earliest-days writes those of which the month or year is known."
+        remedy = "" if earliest_days else " --earliest-days writes diagnoses of which the month or year is known."
         print(f"{written.without_day} events without a day are left out: OMOP asks for it.{remedy}")
 
 

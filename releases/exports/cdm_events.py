@@ -44,6 +44,19 @@ def _visit() -> pl.Expr:
     return pl.when(is_visit).then(pl.coalesce(kind, pl.col("code").str.extract(_VISIT).cast(pl.Int64)))
 
 
+def is_condition() -> pl.Expr:
+    """Return which events are diagnoses: a code of a vocabulary of conditions, without a value."""
+    return _plain() & _vocabulary().is_in(list(_VOCABULARIES["condition_occurrence"]))
+
+
+def _plain() -> pl.Expr:
+    return pl.col("numeric_value").is_null() & pl.col("text_value").is_null()
+
+
+def _vocabulary() -> pl.Expr:
+    return pl.col("code").str.split("//").list.first()
+
+
 def place(events: pl.DataFrame) -> pl.DataFrame:
     """Return the events that have a day and no table of their own, with the `table` they go to.
 
@@ -51,12 +64,10 @@ def place(events: pl.DataFrame) -> pl.DataFrame:
         events: EVENTS with `person_id`.
     """
     timed = events.filter(pl.col("time").is_not_null() & ~pl.col("code").str.contains(f"{STATIC}|{_ELSEWHERE}"))
-    vocabulary = pl.col("code").str.split("//").list.first()
-    plain = pl.col("numeric_value").is_null() & pl.col("text_value").is_null()
-    table = pl.when(_visit().is_not_null() & plain).then(pl.lit("visit_occurrence"))
+    table = pl.when(_visit().is_not_null() & _plain()).then(pl.lit("visit_occurrence"))
     for name, known in _VOCABULARIES.items():
-        table = table.when(vocabulary.is_in(list(known)) & plain).then(pl.lit(name))
-    measured = pl.col("numeric_value").is_not_null() | (vocabulary == "LOINC")
+        table = table.when(_vocabulary().is_in(list(known)) & _plain()).then(pl.lit(name))
+    measured = pl.col("numeric_value").is_not_null() | (_vocabulary() == "LOINC")
     table = table.when(measured).then(pl.lit("measurement")).otherwise(pl.lit("observation"))
     return timed.with_columns(table.alias("table")).sort("person_id", "time", "code", maintain_order=True)
 

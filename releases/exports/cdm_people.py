@@ -12,20 +12,22 @@ _SEX = {"F": 8532, "M": 8507}
 
 
 def persons_of(subjects: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Return who has a birth: `person_id`, `subject_id`, `centre`, `index_time`, `sex`, and the birth as far as it is known.
+    """Return who has a birth: `person_id`, `subject_id`, `centre`, `sex`, and the birth as far as it is known.
 
     Args:
-        subjects: `subject_id`, and `centre` and `index_time` where the release has them.
+        subjects: `subject_id`, and `centre` where the release has it.
         events: EVENTS of the release.
     """
     births = events.filter(pl.col("code") == "MEDS_BIRTH").unique("subject_id", keep="first", maintain_order=True)
     born = births.select("subject_id", *_birth())
     sexes = events.filter(pl.col("code").str.contains("^(SEX|GENDER)//[FM]$"))
     sex = sexes.select("subject_id", pl.col("code").str.slice(-1).alias("sex")).unique("subject_id", keep="first")
-    known = [name for name in ("subject_id", "centre", "index_time") if name in subjects.columns]
-    absent = {"centre": pl.String(), "index_time": pl.Datetime("us")}
-    found = subjects.select(known).join(born, on="subject_id").join(sex, on="subject_id", how="left", maintain_order="left")
-    found = found.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in absent.items() if name not in known)
+    site = pl.col("centre") if "centre" in subjects.columns else pl.lit(None, dtype=pl.String)
+    found = (
+        subjects.select("subject_id", site.alias("centre"))
+        .join(born, on="subject_id")
+        .join(sex, on="subject_id", how="left", maintain_order="left")
+    )
     ordered = found.filter(pl.col("year").is_not_null()).sort("subject_id").with_row_index("person_id", offset=1)
     return ordered.with_columns(pl.col("person_id").cast(pl.Int32))
 

@@ -20,7 +20,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest
 from unibase.releases.content.released_timeline import read_timeline
-from unibase.releases.exports.cdm_events import DAY, STATIC, clinical, deaths, place
+from unibase.releases.exports.cdm_events import DAY, STATIC, clinical, deaths, is_condition, place
 from unibase.releases.exports.cdm_features import long_analysis, long_features, modality, series_of
 from unibase.releases.exports.cdm_links import (
     IMAGE_FIELD,
@@ -45,7 +45,7 @@ class Written:
         rows: Table to its rows.
         without_birth: Subjects left out, since OMOP asks for a year of birth.
         without_day: Events left out, since OMOP asks for a day.
-        earliest: Events that were given the earliest day that they can have.
+        earliest: Diagnoses that were given the earliest day that they can have.
     """
 
     rows: Mapping[str, int]
@@ -63,8 +63,8 @@ def write_omop(release: Path | str, target: Path | str, *, earliest: bool = Fals
     Args:
         release: Folder of a release.
         target: Folder of the export.
-        earliest: Whether an event of which only the month or year is known goes to its earliest day, with the type concept
-            "Standard algorithm"; such events are left out by default.
+        earliest: Whether a diagnosis of which only the month or year is known goes to its earliest day, with the type concept
+            "Standard algorithm"; it is left out by default, as values and deaths are that have no day.
 
     Raises:
         UserError: If `release` is no release, or no subject has a year of birth.
@@ -86,22 +86,25 @@ def write_omop(release: Path | str, target: Path | str, *, earliest: bool = Fals
 
 
 def _mine(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    return events.join(people.select("subject_id", "person_id", "index_time"), on="subject_id", maintain_order="left")
+    return events.join(people.select("subject_id", "person_id"), on="subject_id", maintain_order="left")
 
 
 def _dated(events: pl.DataFrame) -> pl.DataFrame:
-    """Return the events with a `time` wherever a first possible day is known, and `derived_day` where it was taken."""
-    taken = pl.col("time").is_null() & pl.col("time_min").is_not_null() & ~pl.col("code").str.contains(STATIC)
+    """Return the events, diagnoses with their first possible day as `time` where no day is known, and `derived_day` there.
+
+    A value that moved to another day could become the latest before an index, and a death would change times to an event.
+    """
+    taken = pl.col("time").is_null() & pl.col("time_min").is_not_null() & is_condition()
     return events.with_columns(pl.coalesce("time", pl.when(taken).then("time_min")).alias("time"), taken.alias("derived_day"))
 
 
 def _read(release: Path, people: pl.DataFrame, events: pl.DataFrame) -> Kept:
     """Return what is exported of a release, with the concepts of all its codes."""
-    numbers = people.select("subject_id", "person_id", "index_time")
+    numbers = people.select("subject_id", "person_id")
     tables = release / "tables"
     features = pl.read_parquet(tables / "features.parquet").join(numbers, on="subject_id", maintain_order="left")
     samples = pl.read_parquet(tables / "sample_map.parquet").rename({"primary": "subject_id"}).join(numbers, on="subject_id")
-    chosen = pl.read_parquet(tables / "analysis.parquet").drop("index_time", strict=False).join(numbers, on="subject_id")
+    chosen = pl.read_parquet(tables / "analysis.parquet").join(numbers, on="subject_id", maintain_order="left")
     long, analysis, series = long_features(features), long_analysis(chosen), series_of(features)
     placed = with_studies(place(events), series)
     codes = [placed["code"], placed["text_value"], long["code"], analysis["code"], modality(features), pl.Series([IMAGE_FIELD])]
