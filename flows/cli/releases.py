@@ -170,7 +170,7 @@ def omop(release: Path, out: Path, *, earliest_days: bool = False) -> None:
         print(f"{written.earliest} diagnoses known by month or year alone stand on their earliest day, of type 32880.")
     if written.without_day:
         remedy = "" if earliest_days else " --earliest-days writes diagnoses of which the month or year is known."
-        print(f"{written.without_day} events without a day are left out: OMOP asks for it.{remedy}")
+        print(f"{written.without_day} events or values without a day are left out: OMOP asks for it.{remedy}")
 
 
 @app.command

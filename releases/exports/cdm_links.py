@@ -24,7 +24,7 @@ class Kept:
         events: EVENTS with `person_id` and `derived_day`.
         placed: The events of clinical tables, with the `table` of each.
         features: Values of features, one a row.
-        analysis: Numbers that the join chose, one a row.
+        assays: Numbers that the join took from samples, one a row.
         samples: SAMPLE_MAP with `person_id`.
         series: The series that features are of.
         concepts: Of all codes and texts.
@@ -34,7 +34,7 @@ class Kept:
     events: pl.DataFrame
     placed: pl.DataFrame
     features: pl.DataFrame
-    analysis: pl.DataFrame
+    assays: pl.DataFrame
     samples: pl.DataFrame
     series: pl.DataFrame
     concepts: Concepts
@@ -142,7 +142,7 @@ def images(kept: Kept, procedures: pl.DataFrame) -> pl.DataFrame:
 
 
 def measured(kept: Kept, pictures: pl.DataFrame) -> list[pl.DataFrame]:
-    """Return the rows of MEASUREMENT that are features of images, and the numbers that the join chose.
+    """Return the rows of MEASUREMENT that are features of images, and the numbers that the join took from samples.
 
     Args:
         kept: What is exported.
@@ -154,7 +154,8 @@ def measured(kept: Kept, pictures: pl.DataFrame) -> list[pl.DataFrame]:
     of_image = of_image.with_columns(pl.col("series_time").alias("time"))
     field = kept.concepts.number(pl.lit(IMAGE_FIELD))
     features = _of_algorithm(of_image, kept.concepts, pl.col("image_occurrence_id"), field)
-    return [features, _of_algorithm(kept.analysis, kept.concepts, pl.lit(None), pl.lit(None))]
+    dated = kept.assays.filter(pl.col("time").is_not_null())
+    return [features, _of_algorithm(dated, kept.concepts, pl.lit(None), pl.lit(None))]
 
 
 def _of_algorithm(rows: pl.DataFrame, concepts: Concepts, event: pl.Expr, field: pl.Expr) -> pl.DataFrame:

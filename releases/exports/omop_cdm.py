@@ -21,7 +21,7 @@ from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest
 from unibase.releases.content.released_timeline import read_timeline
 from unibase.releases.exports.cdm_events import DAY, STATIC, clinical, deaths, is_condition, place
-from unibase.releases.exports.cdm_features import long_analysis, long_features, modality, series_of
+from unibase.releases.exports.cdm_features import long_assays, long_features, modality, series_of
 from unibase.releases.exports.cdm_links import (
     IMAGE_FIELD,
     Kept,
@@ -44,7 +44,7 @@ class Written:
     Attributes:
         rows: Table to its rows.
         without_birth: Subjects left out, since OMOP asks for a year of birth.
-        without_day: Events left out, since OMOP asks for a day.
+        without_day: Events and values of samples left out, since OMOP asks for a day.
         earliest: Diagnoses that were given the earliest day that they can have.
     """
 
@@ -81,7 +81,8 @@ def write_omop(release: Path | str, target: Path | str, *, earliest: bool = Fals
     tables = _tables(kept) | {"cdm_source": source(about, kept.events)}
     _write(Path(target), tables)
     given = int(kept.events["derived_day"].sum())
-    without_day = kept.events.filter(pl.col("time").is_null() & ~pl.col("code").str.contains(STATIC)).height
+    events_alone = kept.events.filter(pl.col("time").is_null() & ~pl.col("code").str.contains(STATIC)).height
+    without_day = events_alone + kept.assays["time"].null_count()
     return Written({name: frame.height for name, frame in tables.items()}, subjects.height - people.height, without_day, given)
 
 
@@ -105,11 +106,11 @@ def _read(release: Path, people: pl.DataFrame, events: pl.DataFrame) -> Kept:
     features = pl.read_parquet(tables / "features.parquet").join(numbers, on="subject_id", maintain_order="left")
     samples = pl.read_parquet(tables / "sample_map.parquet").rename({"primary": "subject_id"}).join(numbers, on="subject_id")
     chosen = pl.read_parquet(tables / "analysis.parquet").join(numbers, on="subject_id", maintain_order="left")
-    long, analysis, series = long_features(features), long_analysis(chosen), series_of(features)
+    long, assays, series = long_features(features), long_assays(chosen, samples), series_of(features)
     placed = with_studies(place(events), series)
-    codes = [placed["code"], placed["text_value"], long["code"], analysis["code"], modality(features), pl.Series([IMAGE_FIELD])]
+    codes = [placed["code"], placed["text_value"], long["code"], assays["code"], modality(features), pl.Series([IMAGE_FIELD])]
     concepts = Concepts.of(pl.concat([one.cast(pl.String).rename("code") for one in codes]))
-    return Kept(people, events, placed, long, analysis, samples, series, concepts)
+    return Kept(people, events, placed, long, assays, samples, series, concepts)
 
 
 def _tables(kept: Kept) -> dict[str, pl.DataFrame]:

@@ -60,8 +60,17 @@ def made(folder: Path, births: int = 12) -> Path:
     ]
     assert isinstance(inputs.events, pl.DataFrame)
     events = pl.concat([inputs.events, EVENTS.conform(pl.DataFrame(more, infer_schema_length=None))])
-    tables = {"subjects": inputs.subjects, "analysis": inputs.analysis, "features": inputs.features}
-    for name, frame in {**tables, "sample_map": inputs.sample_map}.items():
+    assert isinstance(inputs.analysis, pl.DataFrame)
+    rna = inputs.sample_map.filter(assay="rna", sample_type="tumour").sort("primary")
+    chosen = rna.select(
+        pl.col("primary").alias("subject_id"), pl.col("colname").alias("rna_sample"), pl.lit(2.5).alias("rna_MKI67")
+    )
+    analysis = inputs.analysis.join(chosen, on="subject_id", how="left")
+    # Of the first sample no day is known.
+    day = pl.when(pl.col("colname") != rna["colname"][0]).then("sample_time").alias("sample_time")
+    samples = inputs.sample_map.with_columns(day)
+    tables = {"subjects": inputs.subjects, "analysis": analysis, "features": inputs.features}
+    for name, frame in {**tables, "sample_map": samples}.items():
         (folder / "release" / "tables").mkdir(parents=True, exist_ok=True)
         frame.write_parquet(folder / "release" / "tables" / f"{name}.parquet")  # type: ignore[union-attr]
     (folder / "release" / "timeline" / "data").mkdir(parents=True)
@@ -242,16 +251,17 @@ def test_features_are_measurements_of_their_image(
     assert all(abs(truth[series] - float(value)) < 0.001 for series, value in found.iter_rows())
 
 
-def test_the_numbers_of_the_analysis_table_stand_on_the_day_of_the_index(
+def test_a_number_of_a_sample_stands_on_the_day_of_its_sample(
     exported: tuple[Path, Path, Written], loaded: duckdb.DuckDBPyConnection
 ) -> None:
     found = loaded.sql(
         "SELECT p.person_source_value, measurement_date, value_as_number FROM measurement JOIN person p USING (person_id) "
-        "WHERE measurement_source_value = 'unibase_analysis//ldh' ORDER BY ALL"
+        "WHERE measurement_source_value = 'unibase_assay//rna_MKI67' ORDER BY ALL"
     ).fetchall()
-    table = pl.read_parquet(exported[0] / "tables" / "analysis.parquet").filter(pl.col("ldh").is_not_null())
-    told = table.select(pl.col("subject_id").cast(pl.String), pl.col("index_time").dt.date(), "ldh").rows()
-    assert [(who, day, float(value)) for who, day, value in found] == sorted(told)
+    samples = pl.read_parquet(exported[0] / "tables" / "sample_map.parquet").filter(assay="rna", sample_type="tumour")
+    told = samples.select(pl.col("primary").cast(pl.String), pl.col("sample_time").dt.date()).rows()
+    assert [(who, day) for who, day, _ in found] == sorted(told)[1:]
+    assert {float(value) for *_, value in found} == {2.5}
 
 
 @pytest.mark.parametrize(
@@ -273,7 +283,7 @@ def test_a_birth_is_told_as_far_as_it_is_known(
 
 def test_what_the_model_has_no_place_for_is_told(tmp_path: Path) -> None:
     written = write_omop(made(tmp_path / "a", births=9), tmp_path / "out")
-    assert (written.without_birth, written.without_day, written.earliest, written.rows["person"]) == (3, 2, 0, 9)
+    assert (written.without_birth, written.without_day, written.earliest, written.rows["person"]) == (3, 3, 0, 9)
     with pytest.raises(UserError, match="year of birth"):
         write_omop(made(tmp_path / "b", births=0), tmp_path / "none")
 
