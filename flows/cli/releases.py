@@ -174,6 +174,24 @@ def omop(release: Path, out: Path, *, earliest_days: bool = False) -> None:
 
 
 @app.command
+def fhir(release: Path, out: Path) -> None:
+    """Write a release as FHIR R4 in NDJSON, a file for each type of resource, as a bulk export has them.
+
+    Example: `unibase fhir releases/uniriv-demo/1.0.0 fhir/`
+
+    Args:
+        release: Folder of the release.
+        out: Folder to write, replaced as a whole.
+    """
+    from unibase.releases.exports.bulk_fhir import write_fhir
+
+    written = write_fhir(release, out)
+    print(f"{out}: " + ", ".join(f"{count} {kind}" for kind, count in written.rows.items()))
+    if written.between:
+        print(f"{written.between} events lie between bounds that are no month and no year: they are written without a date.")
+
+
+@app.command
 def explain(release: Path, subject: int, variable: str) -> None:
     """Say in plain words where one value of a release comes from.
 

@@ -64,11 +64,11 @@ def place(events: pl.DataFrame) -> pl.DataFrame:
         events: EVENTS with `person_id`.
     """
     timed = events.filter(pl.col("time").is_not_null() & ~pl.col("code").str.contains(f"{STATIC}|{_ELSEWHERE}"))
-    table = pl.when(_visit().is_not_null() & _plain()).then(pl.lit("visit_occurrence"))
-    for name, known in _VOCABULARIES.items():
-        table = table.when(_vocabulary().is_in(list(known)) & _plain()).then(pl.lit(name))
     measured = pl.col("numeric_value").is_not_null() | (_vocabulary() == "LOINC")
-    table = table.when(measured).then(pl.lit("measurement")).otherwise(pl.lit("observation"))
+    places = {"visit_occurrence": _visit().is_not_null() & _plain()}
+    places |= {name: _vocabulary().is_in(list(known)) & _plain() for name, known in _VOCABULARIES.items()}
+    places |= {"measurement": measured, "observation": pl.lit(True)}
+    table = pl.coalesce(pl.when(there).then(pl.lit(name)) for name, there in places.items())
     return timed.with_columns(table.alias("table")).sort("person_id", "time", "code", maintain_order=True)
 
 
