@@ -13,7 +13,7 @@ from unibase.clinical.words.vocabularies import WHOLE, whole_code
 COLUMNS = ("concept_id", "vocabulary_id", "concept_code", "concept_class_id", "concept_name")
 """What is read of a CONCEPT table; the last two may be absent."""
 _OURS = "unibase"
-"""Class of concepts whose name is a whole code of ours (`releases.exports.omop_concepts`)."""
+"""Class of concepts whose name is a whole code of ours (`releases.exports.site_concepts`)."""
 _UNITS = {
     8713: "g/dL", 8636: "g/L", 8645: "U/L", 8840: "mg/dL", 8751: "mg/L", 8753: "mmol/L", 8876: "mm[Hg]", 9529: "kg",
     8582: "cm", 8588: "mm", 8554: "%", 8512: "d", 8505: "h", 8749: "umol/L", 8848: "10*3/uL", 8815: "10*6/uL", 9448: "a",

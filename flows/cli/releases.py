@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import suppress
 from pathlib import Path
 
 from unibase.flows.cli.app import app
@@ -189,6 +190,26 @@ def fhir(release: Path, out: Path) -> None:
     print(f"{out}: " + ", ".join(f"{count} {kind}" for kind, count in written.rows.items()))
     if written.between:
         print(f"{written.between} events lie between bounds that are no month and no year: they are written without a date.")
+
+
+@app.command
+def explore(release: Path, *, port: int = 0) -> None:
+    """Look at cohorts in a release, exact and by person, on a web page of this machine; Ctrl-C ends it.
+
+    For those entitled to the tables. The address has a token, is on the loopback alone, and ends with the command.
+
+    Example: `unibase explore releases/uniriv-demo/1.0.0`
+
+    Args:
+        release: Folder of the release.
+        port: Port of the page; 0 takes any that is free.
+    """
+    from unibase.releases.explore.explorer_server import make_server
+
+    server, address = make_server(release, port)
+    print(f"Open {address} on this machine; Ctrl-C ends it.", flush=True)
+    with suppress(KeyboardInterrupt), server:
+        server.serve_forever()
 
 
 @app.command

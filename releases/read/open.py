@@ -93,6 +93,19 @@ def read_variables(folder: Path | str, modality: str, variables: list[str]) -> p
     return frame.with_columns(columns).with_columns(cs.float().fill_nan(None))
 
 
+def variable_names(folder: Path | str, modality: str) -> list[str]:
+    """Return the names of the variables of one modality, in order.
+
+    Args:
+        folder: Folder of the release.
+        modality: Name of the modality.
+
+    Raises:
+        UserError: If the release has no such modality.
+    """
+    return _names(_modality(folder, modality)["var"])
+
+
 def read_matrix(folder: Path | str, modality: str, subjects: Sequence[int]) -> NDArray[np.float64]:
     """Read all variables of some subjects in one modality, shape (subjects, variables); NaN where missing or not in it.
 

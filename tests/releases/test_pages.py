@@ -110,6 +110,22 @@ def test_a_page_prints(pages: dict[str, Path], window: Browser) -> None:
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 8
 
 
+MORE_ROWS = """(() => { for (const body of document.querySelectorAll('tbody'))
+  for (const row of [...body.rows]) for (let i = 0; i < 3; i++) body.append(row.cloneNode(true)); })()"""
+
+
+def test_a_page_of_a_release_with_many_rows_prints_as_short_and_says_what_it_left(
+    pages: dict[str, Path], window: Browser
+) -> None:
+    window.open(pages["report"])
+    window.run(MORE_ROWS)
+    assert len(re.findall(rb"/Type\s*/Page\b", window.pdf())) <= 8
+    window.send("Emulation.setEmulatedMedia", media="print")
+    said = "[...document.querySelectorAll('table')].filter(t => t.tBodies[0].rows.length > 40).map(t => getComputedStyle(t, '::after').content)"
+    assert set(window.run(said)) == {'"Rows beyond these are on the screen."'}
+    window.send("Emulation.setEmulatedMedia", media="")
+
+
 def test_the_catalogue_filters_by_facet_and_compares(pages: dict[str, Path], window: Browser) -> None:
     window.open(pages["catalogue"])
     everything = "[...document.querySelectorAll('article:not([hidden])')].length"
