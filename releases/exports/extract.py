@@ -27,6 +27,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.csv_files import write_csv
 from unibase.releases.disclosure.small_counts import is_small
 from unibase.releases.exports.extract_images import add_images, check_images, images_left_out
+from unibase.releases.exports.extract_overlap import cuts_few
 from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
 from unibase.releases.read.index_day import INDEX, days_from_index, index_days
 
@@ -134,7 +135,7 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
         UserError: With what to change.
     """
     digest = sha256_file(release / manifest.MANIFEST)
-    mine = set(subjects)
+    mine, given = set(subjects), list[set[int]]()
     for entry in _extracts(audit):
         same_name = (entry["project"], entry.get("version", 1)) == (request.project, request.version)
         if same_name and entry.get("request") not in (None, request.digest):
@@ -149,6 +150,18 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
                 f"The subjects differ by fewer than {min_cell} from those of the extract of {entry['project']}: both together tell "
                 "of these few. Use the same conditions, or ones that differ by more."
             )
+        given.append(others)
+    every = set(pl.read_parquet(release / "tables" / "subjects.parquet", columns=["subject_id"])["subject_id"])
+    if is_small(len(every - mine), min_cell):
+        raise UserError(
+            f"The request leaves out fewer than {min_cell} of the release's subjects: its page and the extract together tell of "
+            "these few. Ask for all, or for fewer."
+        )
+    if cuts_few(every, given, mine, min_cell):
+        raise UserError(
+            f"With all {len(given)} earlier extracts of the release, the request tells fewer than {min_cell} subjects apart. "
+            "Use the conditions of one of them, or ones that differ by more."
+        )
 
 
 def _conditions(request: Request) -> dict[str, object]:

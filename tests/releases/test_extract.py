@@ -22,6 +22,8 @@ from unibase.privacy.keys import Key
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.publish import publish_release
 from unibase.releases.exports.extract import Request, extract, read_request
+from unibase.releases.exports.extract_overlap import cuts_few
+from unibase.releases.exports.extract_request import Condition
 
 KEY = Key(bytes(range(32)))
 TODAY = date(2026, 2, 1)
@@ -145,6 +147,48 @@ def test_a_second_request_of_one_name_and_one_that_differs_by_a_few_are_refused(
     with pytest.raises(UserError, match="differ by fewer than 11 from those of the extract of lung-os"):
         give(project="other", subjects=[setting.request.subjects[0], age.model_copy(update={"min": float(near)})])
     assert all("subject_id" not in json.dumps(entry) for entry in audit.entries())
+
+
+@pytest.mark.parametrize(
+    ("earlier", "mine", "few"),
+    [
+        ([], range(100), False),
+        ([], range(96), True),
+        ([], range(60), False),
+        ([range(60)], range(60), False),
+        ([range(60)], range(57), True),
+        ([range(60)], range(45), False),
+        ([range(60)], range(63), True),
+        # Two that differ by many from each other, and with the third leave three persons alone.
+        ([range(60), range(30)], range(27, 60), True),
+        ([range(60), range(30)], range(30, 60), False),
+        # A part that is small already is not cut again.
+        ([range(97)], range(50), False),
+        ([range(97)], [*range(50), 99], True),
+    ],
+)
+def test_a_further_extract_cuts_off_no_few(earlier: list[range], mine: range, few: bool) -> None:
+    assert cuts_few(range(100), earlier, mine, 11) is few
+
+
+def test_three_extracts_together_are_weighed(setting: Setting, tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.jsonl")
+    everybody = setting.inputs.subjects
+    ages = everybody.filter(pl.col("sex") == "M")["age_at_index"].sort()
+    few = next(a for a in range(91, 30, -1) if 0 < (ages >= a).sum() < 11 and (everybody["age_at_index"] < a).sum() > 11)
+
+    def give(project: str, *conditions: Condition) -> None:
+        request = setting.request.model_copy(update={"project": project, "subjects": list(conditions)})
+        extract(setting.folder, request, KEY, tmp_path / "out", today=TODAY, actor="dpo", audit=audit)
+
+    sex = {one: Condition.model_validate({"column": "sex", "in": [one]}) for one in "FM"}
+    give("all")
+    give("women", sex["F"])
+    with pytest.raises(UserError, match="earlier extracts of the release"):
+        give("younger-men", sex["M"], Condition(column="age_at_index", max=float(few - 1)))
+    give("men", sex["M"])
+    with pytest.raises(UserError, match=r"differ by fewer than 11|leaves out fewer than 11"):
+        give("nearly-all", Condition(column="age_at_index", max=float(everybody["age_at_index"].max() - 1)))  # type: ignore[operator]
 
 
 def test_values_follow_their_subject(setting: Setting, tmp_path: Path) -> None:
