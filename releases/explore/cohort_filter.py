@@ -141,8 +141,8 @@ def expression(condition: Condition, dtype: pl.DataType) -> pl.Expr:
     Raises:
         UserError: If the sign is none, or does not go with the type, or the value is not of it.
 
-    >>> str(expression(Condition("AGE", ">=", "60"), pl.Float64()))
-    '[(col("column")) >= (dyn float: 60.0)]'
+    >>> pl.DataFrame({"column": [59.0, 60.0, None]}).select(expression(Condition("AGE", ">=", "60"), pl.Float64()))["column"].to_list()
+    [False, True, None]
     """
     column = pl.col("column")
     if condition.sign in ("known", "unknown"):
