@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 
 import polars as pl
@@ -168,7 +169,7 @@ def value_of(condition: Condition, dtype: pl.DataType) -> float | bool | date | 
     text = condition.value.strip()
     try:
         if dtype.is_numeric():
-            return float(text)
+            return _finite(text)
         if dtype.is_temporal():
             return date.fromisoformat(text)
         if dtype == pl.Boolean:
@@ -177,6 +178,13 @@ def value_of(condition: Condition, dtype: pl.DataType) -> float | bool | date | 
         kind = "a number" if dtype.is_numeric() else "a day as 2016-01-31" if dtype.is_temporal() else "true or false"
         raise UserError(f"{condition.name} is compared with {kind}, and not with what was given.") from None
     return text
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):  # Every number is at most what is no number, to polars.
+        raise ValueError(text)
+    return number
 
 
 _WRITTEN = re.compile(r"(?P<name>[^<>=!]+?)\s*(?P<sign>>=|<=|!=|=|>|<|\bknown$|\bunknown$)\s*(?P<value>.*)$")

@@ -66,7 +66,9 @@ def place(events: pl.DataFrame) -> pl.DataFrame:
     timed = events.filter(pl.col("time").is_not_null() & ~pl.col("code").str.contains(f"{STATIC}|{_ELSEWHERE}"))
     measured = pl.col("numeric_value").is_not_null() | (_vocabulary() == "LOINC")
     places = {"visit_occurrence": _visit().is_not_null() & _plain()}
-    places |= {name: _vocabulary().is_in(list(known)) & _plain() for name, known in _VOCABULARIES.items()}
+    # A drug may have a dose; a diagnosis or an act that has a value is a finding.
+    fits = {"drug_exposure": pl.col("text_value").is_null()}
+    places |= {name: _vocabulary().is_in(list(known)) & fits.get(name, _plain()) for name, known in _VOCABULARIES.items()}
     places |= {"measurement": measured, "observation": pl.lit(True)}
     table = pl.coalesce(pl.when(there).then(pl.lit(name)) for name, there in places.items())
     return timed.with_columns(table.alias("table")).sort("person_id", "time", "code", maintain_order=True)
@@ -93,7 +95,18 @@ def clinical(name: str, rows: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
         pl.col("time").dt.date().alias(f"{DAY[name]}_date"),
         pl.col("time").alias(f"{DAY[name]}_datetime"),
         *(_values(name, concepts) if name in _MEASURED else _end(name)),
+        *(_dose() if name == "drug_exposure" else []),
     )
+
+
+def _dose() -> list[pl.Expr]:
+    return [_number().alias("quantity"), pl.col("unit").alias("dose_unit_source_value")]
+
+
+def _number() -> pl.Expr:
+    """Return the shortest decimal that is the number: not the digits that its 32 bits have in 64; null for none."""
+    number = pl.col("numeric_value")
+    return pl.when(number.is_finite()).then(number.cast(pl.String).cast(pl.Float64))
 
 
 def _end(name: str) -> list[pl.Expr]:
@@ -108,8 +121,7 @@ def _values(name: str, concepts: Concepts) -> list[pl.Expr]:
     """Return the columns of what was measured: a word is a concept, whole, and a text as far as the CDM has room."""
     text = "value_source_value" if name == "measurement" else "value_as_string"
     return [
-        # The shortest decimal that is the number: not the digits that its 32 bits have in 64.
-        pl.col("numeric_value").cast(pl.String).cast(pl.Float64).alias("value_as_number"),
+        _number().alias("value_as_number"),
         concepts.number(pl.col("text_value")).alias("value_as_concept_id"),
         pl.col("text_value").alias(text),
         pl.col("unit").replace_strict(UNITS, default=None, return_dtype=pl.Int64).alias("unit_concept_id"),

@@ -65,8 +65,8 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
     ),
     "drug_exposure": _fields(
         "drug_exposure_id:i! person_id:i! drug_concept_id:i! drug_exposure_start_date:d! drug_exposure_start_datetime:t "
-        "drug_exposure_end_date:d! drug_exposure_end_datetime:t drug_type_concept_id:i! drug_source_value:50 "
-        "drug_source_concept_id:i"
+        "drug_exposure_end_date:d! drug_exposure_end_datetime:t drug_type_concept_id:i! quantity:n drug_source_value:50 "
+        "drug_source_concept_id:i dose_unit_source_value:50"
     ),
     "procedure_occurrence": _fields(
         "procedure_occurrence_id:i! person_id:i! procedure_concept_id:i! procedure_date:d! procedure_datetime:t "

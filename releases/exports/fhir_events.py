@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import cast
 
 from unibase.releases.exports.fhir_forms import UCUM, Json, concept, moment, partial, subject, worlds
@@ -59,7 +60,7 @@ class Event:
             str(row["code"]),
             start,
             moment(cast(datetime | None, row["end_time"])),
-            None if number is None else shortest(number),
+            None if number is None or not isfinite(number) else shortest(number),
             cast(str | None, row["unit"]),
             cast(str | None, row["text_value"]),
             moment(cast(datetime | None, row["recorded_time"])),

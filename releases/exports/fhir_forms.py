@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 
@@ -27,6 +28,10 @@ _WORLDS = "http://terminology.hl7.org/CodeSystem/"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 
 
+_CODE = re.compile(r"\S+( \S+)*\Z")
+"""What a code of FHIR may be: no blank at its ends, and no two of them together."""
+
+
 def concept(code: str) -> Json:
     """Return a CodeableConcept of a code of the timeline.
 
@@ -34,10 +39,14 @@ def concept(code: str) -> Json:
     {'coding': [{'system': 'http://loinc.org', 'code': '718-7'}]}
     >>> concept("LAST_CONTACT")
     {'coding': [{'system': 'urn:unibase:code', 'code': 'LAST_CONTACT'}]}
+    >>> concept("stage  IV")  # no code of FHIR has two blanks together
+    {'text': 'stage  IV'}
     """
+    if not _CODE.match(code):
+        return {"text": code}
     vocabulary, _, rest = code.partition("//")
     system = SYSTEMS.get(vocabulary)
-    known = system is not None and rest != "" and rest == rest.strip()
+    known = system is not None and _CODE.match(rest) is not None
     return {"coding": [{"system": system, "code": rest} if known else {"system": OWN, "code": code}]}
 
 

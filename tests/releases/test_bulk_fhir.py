@@ -14,9 +14,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from tests.releases.small_release import made
 from unibase.clinical.formats.fhir_batches import open_fhir
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 from unibase.releases.exports.bulk_fhir import Bulk, write_fhir
 from unibase.releases.exports.fhir_events import Event, resource_of
-from unibase.releases.exports.fhir_forms import partial
+from unibase.releases.exports.fhir_forms import partial, without_nothing
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,26 @@ def test_an_export_is_the_same_bytes_twice_and_what_is_no_release_is_refused(
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
     with pytest.raises(UserError):
         write_fhir(tmp_path, tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("more", "value"),
+    [
+        ({"numeric_value": float("nan")}, {}),
+        (
+            {"numeric_value": 0.1, "unit": "mg/L"},
+            {"value": 0.1, "unit": "mg/L", "system": "http://unitsofmeasure.org", "code": "mg/L"},
+        ),
+        ({"numeric_value": 5.0, "text_value": "<"}, {"value": 5.0, "comparator": "<"}),
+        ({"numeric_value": 5.0, "text_value": "high"}, {"value": 5.0}),
+        ({"text_value": "stage  IV"}, {}),
+        ({"text_value": "é\n"}, {}),
+    ],
+)
+def test_odd_values_make_valid_observations(more: dict[str, object], value: dict[str, object]) -> None:
+    row = {"subject_id": 7, "time": datetime(2016, 1, 2), "code": "LOINC//718-7", **more}
+    event = Event.of(EVENTS.conform(pl.DataFrame([row])).row(0, named=True))
+    made_of = without_nothing(resource_of(event))
+    assert isinstance(made_of, dict)
+    get_fhir_model_class("Observation").model_validate_json(json.dumps(made_of, allow_nan=False))
+    assert made_of.get("valueQuantity", {}) == value

@@ -62,6 +62,8 @@ def test_a_filter_is_read_as_it_is_written(text: str, told: Condition) -> None:
         ("nothing = 1", "no column nothing"),
         ("rna:NOGENE > 1", "has no NOGENE"),
         ("age_at_index >= sixty", "a number"),
+        ("age_at_index <= nan", "a number"),
+        ("age_at_index <= inf", "a number"),
         ("sex > F", "no order"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.releases.small_release import made
 from unibase.clinical.formats.omop_batches import open_omop
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
+from unibase.releases.exports.cdm_events import clinical, place
 from unibase.releases.exports.cdm_people import persons_of
 from unibase.releases.exports.cdm_tables import EXTENSION, TABLES
 from unibase.releases.exports.omop_cdm import Written, write_omop
@@ -213,6 +214,32 @@ def test_a_number_of_a_sample_stands_on_the_day_of_its_sample(
     told = samples.select(pl.col("primary").cast(pl.String), pl.col("sample_time").dt.date()).rows()
     assert [(who, day) for who, day, _ in found] == sorted(told)[1:]
     assert {float(value) for *_, value in found} == {2.5}
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "table", "value"),
+    [
+        ("ATC//L01XA02", {}, "drug_exposure", None),
+        ("ATC//L01XA02", {"numeric_value": 75.1, "unit": "mg"}, "drug_exposure", 75.1),
+        ("ATC//L01XA02", {"text_value": "refused"}, "observation", None),
+        ("ICD10//C34.1", {}, "condition_occurrence", None),
+        ("ICD10//C34.1", {"numeric_value": 2.0}, "measurement", 2.0),
+        ("SUSPECTED//ICD10//C34.1", {}, "observation", None),
+        ("CCAM//GFFA009", {}, "procedure_occurrence", None),
+        ("LOINC//718-7", {"numeric_value": float("nan")}, "measurement", None),
+        ("VISIT//IMP", {}, "visit_occurrence", None),
+        ("VISIT//OMOP//262", {}, "visit_occurrence", None),
+        ("VISIT//PRENC", {}, "observation", None),
+        ("LAST_CONTACT", {}, "observation", None),
+        ("LOCAL//score", {"numeric_value": 0.1}, "measurement", 0.1),
+    ],
+)
+def test_an_event_goes_to_the_table_of_its_kind(code: str, more: dict[str, object], table: str, value: float | None) -> None:
+    event = EVENTS.conform(pl.DataFrame([{"subject_id": 7, "time": datetime(2016, 1, 2), "code": code, **more}]))
+    placed = place(event.with_columns(pl.lit(1, dtype=pl.Int32).alias("person_id"), pl.lit(False).alias("derived_day")))
+    assert placed["table"].to_list() == [table]
+    row = clinical(table, placed, Concepts.of(pl.concat([placed["code"], placed["text_value"]]))).row(0, named=True)
+    assert row.get("quantity", row.get("value_as_number")) == value
 
 
 @pytest.mark.parametrize(
