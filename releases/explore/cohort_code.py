@@ -60,15 +60,21 @@ def code_of(columns: Columns, conditions: Sequence[Condition]) -> str:
     by_modality: dict[str, list[str]] = {}
     for name in others:
         if not name.startswith(EVENT):
-            modality, _, variable = name.partition(":")
+            modality, variable = columns.variable(name)
             by_modality.setdefault(modality, []).append(variable)
     parts += [_MODALITY.format(modality=repr(modality), names=found) for modality, found in by_modality.items()]
-    tests = [_written(condition, columns.of(condition.name).dtype) for condition in conditions]
+    tests = [_written(condition, _name(columns, condition.name), columns.of(condition.name).dtype) for condition in conditions]
     return "".join(parts) + _TAIL.format(conditions=", ".join(tests) or "pl.lit(True)")
 
 
-def _written(condition: Condition, dtype: pl.DataType) -> str:
-    column = f"pl.col({condition.name!r})"
+def _name(columns: Columns, name: str) -> str:
+    """Return the name of a column in the script, which knows genes by the names that the cohort file gives them."""
+    plain = name in columns.subjects.columns or name in columns.analysis or name.startswith(EVENT)
+    return name if plain else ":".join(columns.variable(name))
+
+
+def _written(condition: Condition, name: str, dtype: pl.DataType) -> str:
+    column = f"pl.col({name!r})"
     if condition.sign in ("known", "unknown"):
         there = column if dtype == pl.Boolean else f"{column}.is_not_null()"
         return there if condition.sign == "known" else f"~{there}"

@@ -17,7 +17,7 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import manifest
-from unibase.releases.read.open import read_variables, variable_names
+from unibase.releases.read.open import gene_symbols, read_variables, variable_names
 
 EVENT = "event:"
 """What the name of a column begins with that says whether a subject has an event of a code, at whatever time."""
@@ -85,6 +85,30 @@ class Columns:
         modalities = dict(self.about.get("modalities", {}))  # type: ignore[call-overload]
         return {modality: variable_names(self.folder, modality) for modality in modalities}
 
+    @cached_property
+    def symbols(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """Modality to the symbols of its genes, and the variables that each stands for."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for modality, own in self.variables.items():
+            for symbol, name in zip(gene_symbols(self.folder, modality), own, strict=False):
+                if symbol not in ("", name):
+                    found.setdefault(modality, {}).setdefault(symbol, []).append(name)
+        return found
+
+    def variable(self, name: str) -> tuple[str, str]:
+        """Return modality and variable of the column `name`; a gene may be named by its symbol.
+
+        Raises:
+            UserError: If the modality has no such variable, or several of one symbol.
+        """
+        modality, _, variable = name.partition(":")
+        stand_for = self.symbols.get(modality, {}).get(variable, [variable])
+        if variable in self.variables[modality]:
+            return modality, variable
+        if len(stand_for) > 1:
+            raise UserError(f"{variable} is the symbol of {', '.join(stand_for)}. Name one of them.")
+        return modality, stand_for[0]
+
     def of(self, name: str) -> pl.Series:
         """Return the column `name`, a value a subject; null where there is none.
 
@@ -102,10 +126,10 @@ class Columns:
             return self.subjects[name]
         if name in self.analysis:
             return self._aligned(pl.read_parquet(self.folder / "tables" / "analysis.parquet", columns=["subject_id", name]), name)
-        modality, _, variable = name.partition(":")
         if name.startswith(EVENT):
-            return self._has_event(variable)
-        if variable and modality in self.variables:
+            return self._has_event(name.removeprefix(EVENT))
+        if ":" in name and name.partition(":")[0] in self.variables:
+            modality, variable = self.variable(name)
             return self._aligned(read_variables(self.folder, modality, [variable]), variable).alias(name)
         raise UserError(f"The release has no column {name}. Its dictionary lists them; write a variable as MODALITY:VARIABLE.")
 

@@ -141,7 +141,11 @@ def _groups(columns: Columns, mask: pl.Series, group: str) -> list[tuple[str, pl
     found = [(level, mask & (text == level).fill_null(False)) for level in named]
     if rest := levels[MOST_GROUPS - 2 :]:
         found.append(("all others", mask & text.is_in(rest).fill_null(False)))
-    return [*found, ("not known", mask & text.is_null())] if (mask & text.is_null()).any() else found
+    return [*found, *_unknown(mask & text.is_null())]
+
+
+def _unknown(mask: pl.Series) -> list[tuple[str, pl.Series]]:
+    return [("not known", mask)] if mask.any() else []
 
 
 def _lines(name: str, column: pl.Series, groups: Sequence[pl.Series]) -> Iterator[Line]:
@@ -214,9 +218,10 @@ def names(columns: Columns, text: str, most: int = 40) -> list[str]:
     wanted = text.lower()
     plain = [name for name in (*columns.subjects.columns, *columns.analysis) if name != "subject_id"]
     found = (f"{modality}:{name}" for modality, own in columns.variables.items() for name in own)
+    genes = (f"{modality}:{symbol}" for modality, own in columns.symbols.items() for symbol in own)
     codes = (f"event:{code}" for code in _codes(columns.folder))
     out: list[str] = []
-    for name in (*plain, *found, *codes):
+    for name in (*plain, *genes, *found, *codes):
         if wanted in name.lower():
             out.append(name)
         if len(out) >= most:

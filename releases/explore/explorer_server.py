@@ -8,6 +8,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -158,7 +159,8 @@ def make_server(release: Path | str, port: int = 0) -> tuple[ThreadingHTTPServer
             for name, value in {**_HEADERS, **lengths, **saved}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(found.body)
+            with suppress(ConnectionError):  # Who asked may have gone.
+                self.wfile.write(found.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing: an address holds the token, and may hold a subject."""

@@ -106,6 +106,24 @@ def variable_names(folder: Path | str, modality: str) -> list[str]:
     return _names(_modality(folder, modality)["var"])
 
 
+def gene_symbols(folder: Path | str, modality: str) -> list[str]:
+    """Return the symbol of each gene of one modality, in the order of `variable_names`; empty where it has no symbols.
+
+    Args:
+        folder: Folder of the release.
+        modality: Name of the modality.
+
+    Raises:
+        UserError: If the release has no such modality.
+    """
+    group = _modality(folder, modality)["var"]
+    if "symbol" not in group:
+        return []
+    from anndata.io import read_elem  # Heavy, and only a modality of genes asks for it.
+
+    return ["" if name is None or name != name else str(name) for name in read_elem(group["symbol"])]
+
+
 def read_matrix(folder: Path | str, modality: str, subjects: Sequence[int]) -> NDArray[np.float64]:
     """Read all variables of some subjects in one modality, shape (subjects, variables); NaN where missing or not in it.
 

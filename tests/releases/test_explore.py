@@ -119,6 +119,17 @@ def test_the_code_makes_the_list_again_without_us(columns: Columns, tmp_path: Pa
         )
 
 
+def test_a_gene_is_named_by_its_symbol_unless_two_have_it(release: Path, tmp_path: Path) -> None:
+    own = Columns(release)
+    first, second, third = own.variables["rna"][:3]
+    own.__dict__["symbols"] = {"rna": {"MKI67": [first], "PAR1": [second, third]}}
+    assert own.of("rna:MKI67").to_list() == own.of(f"rna:{first}").to_list()
+    assert names(own, "mki67") == ["rna:MKI67"]
+    with pytest.raises(UserError, match=f"PAR1 is the symbol of {second}, {third}"):
+        own.chosen([parse("rna:PAR1 known")])
+    assert f"pl.col('rna:{first}').is_not_null()" in code_of(own, [parse("rna:MKI67 known")])
+
+
 def test_table_1_and_survival_by_group(columns: Columns) -> None:
     found = view(columns, [parse("ldh known")], "sex", "OS")
     table = columns.subjects.with_columns(columns.of("ldh")).filter(pl.col("ldh").is_not_null())
