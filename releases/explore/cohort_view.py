@@ -119,9 +119,10 @@ def _groups(columns: Columns, mask: pl.Series, group: str) -> list[tuple[str, pl
         return [("All", mask)]
     column = columns.of(group)
     if column.dtype.is_numeric() and column.n_unique() > MOST_GROUPS:
-        middle = column.filter(mask).median()
-        if middle is None:
+        known = column.filter(mask).drop_nulls().cast(pl.Float64)
+        if known.is_empty():
             return [("All", mask)]
+        middle = float(known.quantile(0.5, "linear") or 0.0)
         high = (column > middle).fill_null(False)
         low = (column <= middle).fill_null(False)
         return [

@@ -50,8 +50,8 @@ def made(folder: Path, births: int = 12) -> Path:
     )
     analysis = inputs.analysis.join(chosen, on="subject_id", how="left")
     # Of the first sample no day is known.
-    day = pl.when(pl.col("colname") != rna["colname"][0]).then("sample_time").alias("sample_time")
-    samples = inputs.sample_map.with_columns(day)
+    known = pl.when(pl.col("colname") != rna["colname"][0]).then("sample_time").alias("sample_time")
+    samples = inputs.sample_map.with_columns(known)
     tables = {"subjects": inputs.subjects, "analysis": analysis, "features": inputs.features}
     for name, frame in {**tables, "sample_map": samples}.items():
         (folder / "release" / "tables").mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def test_every_table_is_loaded_whole_and_no_text_is_too_long(
         assert table.height == exported[2].rows[name]
         for field in fields:
             if field.longest is not None:
-                assert (table[field.name].str.len_chars().max() or 0) <= field.longest, field.name  # type: ignore[operator]
+                assert (table[field.name].str.len_chars().max() or 0) <= field.longest, field.name
 
 
 def broken_rules() -> list[tuple[str, str]]:
