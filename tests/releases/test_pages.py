@@ -120,9 +120,12 @@ def test_a_page_of_a_release_with_many_rows_prints_as_short_and_says_what_it_lef
     window.open(pages["report"])
     window.run(MORE_ROWS)
     assert len(re.findall(rb"/Type\s*/Page\b", window.pdf())) <= 8
+    window.run(MORE_ROWS)
     window.send("Emulation.setEmulatedMedia", media="print")
     said = "[...document.querySelectorAll('table')].filter(t => t.tBodies[0].rows.length > 40).map(t => getComputedStyle(t, '::after').content)"
-    assert set(window.run(said)) == {'"Rows beyond these are on the screen."'}
+    for language, told in (("en", "Rows beyond these are on the screen."), ("fr", "La suite des lignes est à l’écran.")):
+        window.run(f"document.documentElement.dataset.language = '{language}'")
+        assert set(window.run(said)) == {f'"{told}"'}
     window.send("Emulation.setEmulatedMedia", media="")
 
 
