@@ -121,7 +121,8 @@ def gene_symbols(folder: Path | str, modality: str) -> list[str]:
         return []
     from anndata.io import read_elem  # Heavy, and only a modality of genes asks for it.
 
-    return ["" if name is None or name != name else str(name) for name in read_elem(group["symbol"])]
+    found: Any = read_elem(group["symbol"])
+    return ["" if name is None or name != name else str(name) for name in found]
 
 
 def read_matrix(folder: Path | str, modality: str, subjects: Sequence[int]) -> NDArray[np.float64]:
