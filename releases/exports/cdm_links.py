@@ -63,7 +63,7 @@ def with_studies(placed: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
 
 
 def episodes(kept: Kept) -> pl.DataFrame:
-    """Return EPISODE: the disease of each person, from its first cancer on, and each line of treatment."""
+    """Return EPISODE of what is `kept`: the disease of each person, from its first cancer on, and each line of treatment."""
     cancer = kept.placed.filter((pl.col("table") == "condition_occurrence") & pl.col("code").str.contains(_CANCER))
     cancer = cancer.unique("person_id", keep="first", maintain_order=True)
     lines = kept.events.filter((pl.col("code") == LINE) & pl.col("time").is_not_null())

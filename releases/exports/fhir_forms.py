@@ -73,7 +73,7 @@ def subject(number: object) -> Json:
 
 
 def moment(value: datetime | None) -> str | None:
-    """Return a date, or a date and a clock where it is not midnight, as FHIR writes them.
+    """Return a `value` as FHIR writes it: a date, with a clock where it is not midnight; None for None.
 
     >>> moment(datetime(2016, 1, 2)), moment(datetime(2016, 1, 2, 23, 30))
     ('2016-01-02', '2016-01-02T23:30:00Z')
