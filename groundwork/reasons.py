@@ -166,3 +166,9 @@ INFLATES_TOO_FAR = Reason(
     "Look at who made it. If it is right, bring it unpacked.",
     "A deflated DICOM file of 2 MB that holds 2 GB of zeros.",
 )
+STRAY_CELL = Reason(
+    "stray-cell",
+    "A cell of the workbook stands so far from all others that its sheet would take all memory.",
+    "Delete that cell with its row and column and save, or save the sheet as CSV.",
+    "A blank that was typed into the last row of the last column.",
+)

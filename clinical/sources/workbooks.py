@@ -19,6 +19,7 @@ from unibase.clinical.sources.csv_headers import called
 from unibase.clinical.sources.events import Opener, Plan
 from unibase.clinical.sources.reading import find_tables, table_name
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.workbook_bounds import refuse_odd_workbook
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -130,6 +131,7 @@ def _is_readable(path: Path) -> bool:
 def _workbook(path: Path) -> Any:
     from python_calamine import CalamineWorkbook  # a library of its own, for few sources
 
+    refuse_odd_workbook(path)
     return CalamineWorkbook.from_path(str(path))
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
+from unibase.groundwork.workbook_bounds import refuse_odd_workbook
 from unibase.omics.readers.numerals import (
     MISSING,
     Numerals,
@@ -189,8 +190,11 @@ def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
     from python_calamine import CalamineWorkbook
 
     try:
+        refuse_odd_workbook(data)
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names]
+    except Unusable:
+        raise
     except Exception as error:  # the library raises classes of its own for each kind of damage
         raise Unusable(
             NOT_A_MATRIX,
