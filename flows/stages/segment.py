@@ -86,7 +86,9 @@ def asked_of(run: Run) -> Asked:
     options = run.study.features
     assert options is not None  # the study file is refused otherwise
     regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    return Asked(read_settings(run.study.path(options.settings)), regions, options.choices)
+    # No mask depends on the deep model, whose path is relative to the study file.
+    choices = options.choices.model_copy(update={"deep_model": ""})
+    return Asked(read_settings(run.study.path(options.settings)), regions, choices)
 
 
 def _command(run: Run, name: str) -> Command | None:
