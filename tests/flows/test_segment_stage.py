@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -18,11 +19,13 @@ from unibase.flows.stages.features import extract_features
 from unibase.flows.stages.images import store_images
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
-from unibase.flows.stages.segment import released_segmenters, segment_images
+from unibase.flows.stages.segment import asked_of, released_segmenters, segment_images
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.image_tables import MASK_AGREEMENT, SEGMENTED, VOXELS
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, QUARANTINE
+from unibase.imaging.options import Features
+from unibase.imaging.radiomics.plan import stage_settings
 from unibase.privacy.keys import write_key_file
 
 STUDY = f"""\
@@ -146,3 +149,10 @@ def test_what_cannot_be_meant_is_told_before_anything_runs(home: Path, said: str
         study = read_study(home / "study.yaml")
         with open_run(study) as run:
             segment_images(run)
+
+
+def test_a_deep_model_beside_the_study_file_is_no_matter_of_masks(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("featureClass: {firstorder: [Mean]}")
+    features = Features(settings="p.yaml", regions={"GTV": ["gtv"]}, deep_model="tiny.onnx")
+    run = SimpleNamespace(study=SimpleNamespace(features=features, path=lambda name: tmp_path / name))
+    assert stage_settings(asked_of(run))["deep_model"] == ""  # type: ignore[arg-type]  # what it reads of a run
