@@ -13,6 +13,9 @@ from pathlib import Path
 
 from blake3 import blake3
 
+type JsonObject = dict[str, object]
+"""A JSON document on its way to a file: a standard, or the format of the file, says what its keys are."""
+
 
 @contextmanager
 def atomic_file(path: Path | str, mode: int | None = None) -> Iterator[Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from unibase.groundwork.problems import Unusable
+
 Status = Literal["done", "quarantined", "failed"]
 
 
@@ -43,6 +45,28 @@ class Outcome:
     """Address of the Dask worker that did the work."""
     seals: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     """Stamp and digest of each file or folder that the unit left, in the order that `Job.leaves` names them."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of a unit that could not be used, where other parts could.
+
+    Attributes:
+        part: Name of the part, such as a volume of a series.
+        reason: Code of the reason.
+        message: What is wrong, without a value of a patient.
+        remedy: What the operator can do.
+    """
+
+    part: str
+    reason: str
+    message: str
+    remedy: str
+
+    @classmethod
+    def of(cls, part: str, problem: Unusable) -> LeftOut:
+        """Return what is told of a `part` that has a `problem`."""
+        return cls(part, problem.reason, problem.message, problem.remedy)
 
 
 def quarantined(unit: Unit, reason: str, message: str, remedy: str, found: object = None) -> Outcome:

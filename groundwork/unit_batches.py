@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ class Call:
     """What is done to a unit, on whatever worker: the function, and what it leaves.
 
     Attributes:
-        function: Called as `function(shared, unit.arguments)`; returns a small JSON value.
+        function: Called as `function(shared, unit.arguments)`; returns a small JSON value, or a dataclass of
+            such values.
         leaves: Given that value, names what the unit left on disk, in a stable order.
     """
 
@@ -94,7 +95,7 @@ def _run_batch(call: Call, shared: object, batch: list[Unit]) -> list[Outcome]:
 
 def _run_one(call: Call, shared: object, unit: Unit) -> Outcome:
     try:
-        result = call.function(shared, unit.arguments)
+        result = _in_json(call.function(shared, unit.arguments))
         seals = sealed(call.leaves(result)) if call.leaves else ()
     except MemoryError:
         remedy = "Give workers more memory if it persists; the next run tries again."
@@ -103,6 +104,11 @@ def _run_one(call: Call, shared: object, unit: Unit) -> Outcome:
         fault = fault_of(error)
         return _failed(unit, fault) if fault else _refused(unit, error)
     return Outcome(unit.key, unit.input_digest, "done", result, repeated=True, seals=seals)
+
+
+def _in_json(result: object) -> object:
+    """Return what is written down of a result: that of a dataclass by the names of its fields."""
+    return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
 
 
 def _refused(unit: Unit, error: Exception) -> Outcome:

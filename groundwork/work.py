@@ -57,10 +57,10 @@ class Job:
 
     Attributes:
         stage: Name of the stage; keys are unique inside it.
-        function: Called in a worker as `function(shared, unit.arguments)`; returns a small JSON value. Raising `Unusable`
-            puts the unit in quarantine; any other exception does too, as `unexpected-error` with its type and place but
-            without its text, which may hold a patient's value. What the machine did (`groundwork.faults`) leaves it
-            `failed`, after further tries.
+        function: Called in a worker as `function(shared, unit.arguments)`; returns a small JSON value, or a dataclass, of
+            which its fields are kept by name. Raising `Unusable` puts the unit in quarantine; any other exception does too,
+            as `unexpected-error` with its type and place but without its text, which may hold a patient's value. What the
+            machine did (`groundwork.faults`) leaves it `failed`, after further tries.
         settings: JSON value of all that changes results: options, key fingerprint, code version.
         shared: What all units of the stage need (options, key, a lookup); sent to each worker once.
         batch_size: Units per Dask task, for units of a few milliseconds.

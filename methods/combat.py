@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from unibase.groundwork.files import JsonObject
 from unibase.groundwork.problems import UserError
 from unibase.methods.combat_design import Centres, Covariate, Levels, covariate_columns, refuse_confounded, refuse_outcomes
 from unibase.methods.combat_estimates import Location, by_feature, estimates, look, shrink, shrink_means, standardise
@@ -88,7 +89,7 @@ class ComBat:
         arrays = ("adjusted", "coefficients", "grand_mean", "pooled_variance", "gamma", "delta")
         return replace(self, features=self.features[features], **{name: getattr(self, name)[..., features] for name in arrays})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the parameters as JSON; numbers come back to the last bit."""
         arrays = ("adjusted", "coefficients", "grand_mean", "pooled_variance", "gamma", "delta")
         lists = {}

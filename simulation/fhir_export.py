@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
+from unibase.groundwork.files import JsonObject
 from unibase.simulation.invented_persons import DRUGS, LABS, Person, Registration
 from unibase.simulation.seeds import source_uuid
 from unibase.simulation.tables import Row
@@ -63,11 +63,11 @@ class _Record:
         return source_uuid(self.seed, "fhir", self.registration.centre, self.person.index, kind, *key)
 
     @property
-    def subject(self) -> dict[str, str]:
+    def subject(self) -> JsonObject:
         return {"reference": f"Patient/{self.new('Patient')}"}
 
     @property
-    def focus(self) -> list[dict[str, str]]:
+    def focus(self) -> list[JsonObject]:
         return [{"reference": f"Condition/{self.new('Condition')}"}]
 
     @property
@@ -75,7 +75,7 @@ class _Record:
         course = self.person.course
         return course.diagnosis if self.registration.primary else course.late_labs[0].day
 
-    def encounter(self, day: date) -> dict[str, str]:
+    def encounter(self, day: date) -> JsonObject:
         return {"reference": f"Encounter/{self.new('Encounter', str(day))}"}
 
 
@@ -185,7 +185,7 @@ def _tumour(record: _Record) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _progression(record: _Record, day: date) -> dict[str, object]:
+def _progression(record: _Record, day: date) -> JsonObject:
     return {
         "resourceType": "Observation", "id": record.new("Observation", "97509-4"), "status": "final",
         "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-disease-status"]},
@@ -195,7 +195,7 @@ def _progression(record: _Record, day: date) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _imaging(record: _Record, day: date, image: Image) -> dict[str, Any]:
+def _imaging(record: _Record, day: date, image: Image) -> JsonObject:
     modalities = ("CT", "PT") if record.person.course.has_pet else ("CT",)
     return {
         "resourceType": "ImagingStudy", "id": record.new("ImagingStudy"),
@@ -222,7 +222,7 @@ def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
     }  # fmt: skip
 
 
-def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> dict[str, object]:
+def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> JsonObject:
     """Return a laboratory Observation dated as the result says, however wrong that is.
 
     Args:
@@ -236,10 +236,10 @@ def lab_resource(seed: int, person: Person, registration: Registration, result: 
     return _observation(identifier, {"reference": f"Patient/{patient}"}, "laboratory", result)
 
 
-def _patient(identifier: str, person: Person, registration: Registration) -> dict[str, object]:
+def _patient(identifier: str, person: Person, registration: Registration) -> JsonObject:
     identity = registration.identity
     host = f"https://hopital-{registration.centre.lower()}.example"
-    identifiers: list[dict[str, Any]] = [{
+    identifiers: list[JsonObject] = [{
         "use": "usual", "type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "PI"), "system": f"{host}/ipp",
         "value": registration.ipp,
     }]  # fmt: skip
@@ -254,7 +254,7 @@ def _patient(identifier: str, person: Person, registration: Registration) -> dic
     if identity.used_family_name != identity.birth_family_name:
         names.append({"use": "usual", "family": identity.used_family_name, "given": given[:1]})
     street, _, town = identity.address.partition(", ")
-    patient: dict[str, Any] = {
+    patient: JsonObject = {
         "resourceType": "Patient", "id": identifier,
         "meta": {"profile": ["https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient"]},
         "extension": [{
@@ -296,7 +296,7 @@ def _treatments(record: _Record) -> Iterator[Row]:
             }  # fmt: skip
 
 
-def _observation(identifier: str, subject: dict[str, str], category: str, result: Result) -> dict[str, object]:
+def _observation(identifier: str, subject: JsonObject, category: str, result: Result) -> JsonObject:
     loinc = result.loinc
     return {
         "resourceType": "Observation", "id": identifier, "status": "final",
@@ -307,7 +307,7 @@ def _observation(identifier: str, subject: dict[str, str], category: str, result
     }  # fmt: skip
 
 
-def _concept(system: str, code: str, display: str = "") -> dict[str, object]:
+def _concept(system: str, code: str, display: str = "") -> JsonObject:
     coding = {"system": system, "code": code}
     if display:
         coding["display"] = display

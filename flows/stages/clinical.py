@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,22 @@ from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 
 
-def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, object]:
+@dataclass(frozen=True)
+class Recorded:
+    """How many rows of a source became events.
+
+    Attributes:
+        events: Events that were written.
+        problems: Rows that could not be used.
+        unread: Tables or columns that nothing reads.
+    """
+
+    events: int
+    problems: int
+    unread: int
+
+
+def stage_records(_: None, work: tuple[TimelineTask, Path]) -> Recorded:
     """Write the source of `work` (task, folder) as a MEDS dataset, problems and account beside it, on all workers together.
 
     `_`, what units share, is nothing.
@@ -27,7 +43,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, object]
     task, destination = work
     with client_of_worker() as client:
         written = write_unit(task, destination, client)
-    return {"events": written.events, "problems": written.problems, "unread": len(written.unread)}
+    return Recorded(written.events, written.problems, len(written.unread))
 
 
 def _stage_clinical(run: Run, name: str) -> list[Outcome]:

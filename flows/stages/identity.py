@@ -100,20 +100,25 @@ def _in_words(outcome: Outcome) -> str:
 type _CompareWork = tuple[str, list[Path], dict[str, int], Path]
 
 
-def _compare_samples(_: None, work: _CompareWork) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Compared:
+    """Samples of an assay that were compared, over how many features, and the `pairs` that look like one; `file` names them."""
+
+    file: str
+    samples: int
+    features: int
+    pairs: int
+    note: str
+
+
+def _compare_samples(_: None, work: _CompareWork) -> _Compared:
     """Compare the samples of one assay pair by pair; write the findings."""
     from unibase.omics.samples.duplicates import find_duplicates
 
     assay, stores, subjects, target = work
     alike = find_duplicates(stores, subjects, target.parent, counts=assay == "rna")
     write_parquet(alike.findings, target)
-    return {
-        "file": target.name,
-        "samples": alike.samples,
-        "features": alike.features,
-        "pairs": alike.findings.height,
-        "note": alike.note,
-    }
+    return _Compared(target.name, alike.samples, alike.features, alike.findings.height, alike.note)
 
 
 # Genotypes ---------------------------------------------------------------------------------------------------------
@@ -132,7 +137,17 @@ class GenotypeTask:
     lookup: SubjectLookup
 
 
-def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Genotyped:
+    """Counts of a centre's samples, of names that the sheet lacks, and of findings."""
+
+    centre: str
+    samples: int
+    unlisted: int
+    findings: int
+
+
+def _read_genotypes(_: None, task: GenotypeTask) -> _Genotyped:
     """Read somalier's tables of a centre and leave, under pseudonyms, what does not fit and which sex they tell.
 
     Returns:
@@ -160,7 +175,7 @@ def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, object]:
             told = sexes.filter(pl.col("sample").is_in(list(persons)))
             told = told.with_columns(pl.col("sample").replace_strict(colnames, return_dtype=pl.String))
             write_parquet(told.sort("sample"), folder / "sex.parquet")
-    return {"centre": task.centre, "samples": len(persons), "unlisted": len(names) - sheet.height, "findings": findings.height}
+    return _Genotyped(task.centre, len(persons), len(names) - sheet.height, findings.height)
 
 
 def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -22,7 +21,7 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings
 from unibase.imaging.radiomics.task import Asked
-from unibase.imaging.voxels.stored_series import Kind, VoxelTask, keep_only, store_series
+from unibase.imaging.voxels.stored_series import Kind, Stores, VoxelTask, keep_only, store_series
 
 
 def store_images(run: Run) -> list[Outcome]:
@@ -83,7 +82,7 @@ def _plan(run: Run, folder: Path, kind: Kind) -> list[Unit]:
     return units
 
 
-def _store(_: None, task: VoxelTask) -> dict[str, Any]:
+def _store(_: None, task: VoxelTask) -> Stores:
     return store_series(task)
 
 

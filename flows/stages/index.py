@@ -124,7 +124,17 @@ def _reading(run: Run) -> Reading:
     return Reading() if options is None else Reading(options.suv, options.tilt, options.missing_slices)
 
 
-def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Indexed:
+    """Rows of SERIES, of VOLUMES and of REPORT_VALUES of one folder, and what its PET are given, times as text."""
+
+    series: list[dict[str, object]]
+    volumes: list[dict[str, object]]
+    reports: list[dict[str, object]]
+    pet: list[dict[str, object]]
+
+
+def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> _Indexed:
     """Return the SERIES and VOLUMES rows of one folder, and what its PET are given, as JSON."""
     folder, centre, digests = work
     series = index_folder(folder, centre, relative_to=shared.staging, digests=digests)
@@ -136,17 +146,14 @@ def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str,
         return shared.reading if one is None else replace(shared.reading, pet=one.facts)
 
     volumes = volumes_frame(series, dict.fromkeys(series["folder"], files), reading_of)
-    told = [asdict(one) | {"facts": _facts_as_json(one.facts)} for one in found.values() if one is not None]
-    return {
-        "series": _as_json(series, "series_time"),
-        "volumes": _as_json(volumes, "volume_time"),
-        "reports": [row for one in series.to_dicts() for row in report_values(one, files)],
-        "pet": told,
-    }
-
-
-def _facts_as_json(facts: PetFacts) -> dict[str, object]:
-    return asdict(facts) | {"start": facts.start and facts.start.isoformat()}
+    given = [one for one in found.values() if one is not None]
+    starts = [one.facts.start and one.facts.start.isoformat() for one in given]
+    return _Indexed(
+        series=_as_json(series, "series_time"),
+        volumes=_as_json(volumes, "volume_time"),
+        reports=[row for one in series.to_dicts() for row in report_values(one, files)],
+        pet=[asdict(one) | {"facts": asdict(one.facts) | {"start": start}} for one, start in zip(given, starts, strict=True)],
+    )
 
 
 def _given(told: Mapping[str, Any]) -> Given:

@@ -120,7 +120,15 @@ def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozense
 type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
-def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
+@dataclass(frozen=True)
+class _PutTogether:
+    """Size of a store that holds all samples of an assay."""
+
+    samples: int
+    features: int
+
+
+def _put_together(_: None, work: _TogetherWork) -> _PutTogether:
     """Write all samples of an assay into one store; no value is changed. Most go through by blocks."""
     from unibase.omics.assays.mutations import combined
     from unibase.omics.assays.registry import together
@@ -131,17 +139,17 @@ def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
         if not stores:
             raise no_sample_left()
         samples, features = blocks.stack(stores, destination)
-        return {"samples": samples, "features": features}
+        return _PutTogether(samples, features)
     if assay == "methylation":
         samples, features = arrays_together.put_together(stores, excluded, destination)
-        return {"samples": samples, "features": features}
+        return _PutTogether(samples, features)
     if assay in LISTED:
         whole = combined(_parts(stores, excluded))
         blocks.write_rows(destination, whole.obs, whole.var, whole.blocks)
-        return {"samples": len(whole.obs), "features": len(whole.var)}
+        return _PutTogether(len(whole.obs), len(whole.var))
     adata = together(assay, _parts(stores, excluded))
     store.write_zarr(adata, destination)
-    return {"samples": adata.n_obs, "features": adata.n_vars}
+    return _PutTogether(adata.n_obs, adata.n_vars)
 
 
 def _parts(stores: list[Path], excluded: frozenset[str]) -> list[AnnData]:

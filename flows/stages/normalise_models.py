@@ -141,7 +141,15 @@ def _fit_is_due(model: FrozenModel, record: dict[str, object] | None, options: R
 type _FitWork = tuple[list[Path], frozenset[str], RnaOptions, Path, str, str]
 
 
-def _fit_model(_: None, work: _FitWork) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Fitted:
+    """The digest of a model, and on how many samples it was fitted."""
+
+    digest: str
+    samples: int
+
+
+def _fit_model(_: None, work: _FitWork) -> _Fitted:
     """Learn the model of all matrices together, and keep it with the list of the fits before it."""
     from unibase.omics.models import frozen
 
@@ -160,4 +168,4 @@ def _fit_model(_: None, work: _FitWork) -> dict[str, Any]:
         "history": history,
     }
     model.save(folder, further)
-    return {"digest": model.digest, "samples": samples}
+    return _Fitted(model.digest, samples)

@@ -83,14 +83,22 @@ def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:
 type _TransformWork = tuple[Path, frozenset[str], Path, Path]
 
 
-def _transform_matrix(_: None, work: _TransformWork) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Transformed:
+    """Where the transformed samples of a matrix stand, below the folder of all of them, and how many there are."""
+
+    store: str
+    samples: int
+
+
+def _transform_matrix(_: None, work: _TransformWork) -> _Transformed:
     """Transform the samples of one staged matrix with the frozen model."""
     from unibase.omics.models import frozen
 
     path, excluded, folder, target = work
     record = FrozenModel(folder).record() or {}
     samples = frozen.load(folder, record).transform_store(path, excluded, target)
-    return {"store": f"{target.parent.name}/{target.name}", "samples": samples}
+    return _Transformed(f"{target.parent.name}/{target.name}", samples)
 
 
 def _names(path: Path) -> frozenset[str]:

@@ -72,12 +72,30 @@ class AssayTask:
     lookup: SubjectLookup
 
 
-def _read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Names:
+    """Names of the samples that a matrix holds."""
+
+    samples: list[str]
+
+
+def _read_names(_: None, source: tuple[AssayName, AssayFiles]) -> _Names:
     """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
-    return {"samples": sample_names(*source)}
+    return _Names(sample_names(*source))
 
 
-def _stage_matrix(_: None, task: AssayTask) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Staged:
+    """Name of the folder of a staged matrix, and counts of its samples."""
+
+    assay: AssayName
+    folder: str
+    samples: int
+    quarantined: int
+    notes: list[str]
+
+
+def _stage_matrix(_: None, task: AssayTask) -> _Staged:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
@@ -111,13 +129,7 @@ def _stage_matrix(_: None, task: AssayTask) -> dict[str, object]:
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
     notes = [note for note in (*gated.notes, why_not) if note]
-    return {
-        "assay": task.assay,
-        "folder": task.destination.name,
-        "samples": used,
-        "quarantined": staged.quarantine.height,
-        "notes": notes,
-    }
+    return _Staged(task.assay, task.destination.name, used, staged.quarantine.height, notes)
 
 
 def _for_methods(notes: Sequence[str]) -> list[str]:

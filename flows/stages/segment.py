@@ -29,7 +29,7 @@ from unibase.imaging.reasons import MASK_WITHOUT_IMAGE
 from unibase.imaging.regions.machine_made import Made
 from unibase.imaging.segmenting.beside_people import compare_series
 from unibase.imaging.segmenting.model_run import Command
-from unibase.imaging.segmenting.segmented_series import SegmentTask, segment_series
+from unibase.imaging.segmenting.segmented_series import Segmented, SegmentTask, segment_series
 
 
 def segment_images(run: Run) -> list[Outcome]:
@@ -170,7 +170,7 @@ def _settings(run: Run) -> list[object]:
     return found
 
 
-def _segment(_: None, task: SegmentTask) -> object:
+def _segment(_: None, task: SegmentTask) -> Segmented:
     return segment_series(task)
 
 

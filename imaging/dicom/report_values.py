@@ -187,12 +187,9 @@ def report_values(series: Mapping[str, object], paths: Iterable[Path]) -> list[d
     for path in sorted(paths):
         report = read_dataset(path)
         if str(report.get("SeriesInstanceUID", "")) == said["SeriesInstanceUID"]:
-            rows += [{**said, "series_time": when, **_as_row(value)} for value in values_of_report(report)]
+            for value in values_of_report(report):
+                rows.append({**said, "series_time": when, **asdict(value), "time": value.time and value.time.isoformat()})
     return rows
-
-
-def _as_row(value: ReportValue) -> dict[str, object]:
-    return asdict(value) | {"time": value.time and value.time.isoformat()}
 
 
 def report_frame(rows: list[dict[str, object]]) -> pl.DataFrame:

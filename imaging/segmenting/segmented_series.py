@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from unibase.groundwork.files import atomic_folder, sha256_folder
+from unibase.groundwork.outcomes import LeftOut
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array
@@ -52,21 +53,34 @@ class SegmentTask:
         return self.folder / str(self.row["SeriesInstanceUID"])
 
 
-def segment_series(task: SegmentTask) -> dict[str, object]:
+@dataclass(frozen=True)
+class Segmented:
+    """The masks of a series.
+
+    Attributes:
+        masks: Rows of the SEGMENTED table, one a volume.
+        left_out: Volumes that have none.
+        folder: Where the masks stand, below the folder of all models.
+        sha256: Digest of that folder.
+    """
+
+    masks: list[dict[str, object]]
+    left_out: list[LeftOut]
+    folder: str
+    sha256: str
+
+
+def segment_series(task: SegmentTask) -> Segmented:
     """Make the masks of a series, check them, and write them on the grids of its volumes.
 
     Args:
         task: The unit.
 
-    Returns:
-        A JSON value: `masks`, rows of the SEGMENTED table; `left_out`, volumes without a mask: `part`, `reason`, `message`,
-        `remedy`; `folder` of the masks, below that of all models, and its `sha256`.
-
     Raises:
         Unusable: When no volume has a mask: as `radiomics.selection.volumes_of`, or the reason of the first volume.
     """
     rows: list[dict[str, object]] = []
-    left_out: list[dict[str, str]] = []
+    left_out: list[LeftOut] = []
     digests: dict[str, str] = {}
     problems: list[Unusable] = []
     with atomic_folder(task.place) as folder:
@@ -76,7 +90,7 @@ def segment_series(task: SegmentTask) -> dict[str, object]:
                 labels = _checked(task, volume)
             except Unusable as problem:
                 problems.append(problem)
-                left_out.append({"part": name, "reason": problem.reason, "message": problem.message, "remedy": problem.remedy})
+                left_out.append(LeftOut.of(name, problem))
                 continue
             file = f"{number}.nii.gz"
             _write(labels, volume, folder / file)
@@ -86,7 +100,7 @@ def segment_series(task: SegmentTask) -> dict[str, object]:
             raise problems[0]
         write_made(Made(task.made.segmenter, task.made.version, task.made.weights, task.made.labels, digests), folder)
     below = task.place.relative_to(task.folder.parent).as_posix()
-    return {"masks": rows, "left_out": left_out, "folder": below, "sha256": sha256_folder(task.place)}
+    return Segmented(rows, left_out, below, sha256_folder(task.place))
 
 
 def _checked(task: SegmentTask, volume: Volume) -> Array:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unibase.groundwork.files import JsonObject
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.voxels.layers import Layer, NamedRegion
 
@@ -90,7 +91,7 @@ def write_store(stored: Stored, folder: Path) -> None:
             {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box, **dict(_made(one))}
             for value, (one, box) in enumerate(named, 1)
         ]
-        label: dict[str, Any] = {"properties": values, "source": {"image": "../../"}}
+        label: JsonObject = {"properties": values, "source": {"image": "../../"}}
         group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
 
 
@@ -123,14 +124,11 @@ def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path)
         dimension_names=("c", "z", "y", "x"),
     )
     made[...] = array
-    scales = _multiscale("maps", grid)
-    scales["axes"] = [{"name": "c", "type": "channel"}, *scales["axes"]]
-    scale, move = scales["datasets"][0]["coordinateTransformations"]
-    scale["scale"], move["translation"] = [1.0, *scale["scale"]], [0.0, *move["translation"]]
+    scales = _multiscale("maps", grid, channels=True)
     place = {"spacing": list(grid.spacing), "origin": list(grid.origin), "direction": list(grid.direction)}
     channels = [{"label": name, "active": False} for name in names]
-    about: dict[str, Any] = {**place, "coordinates": "LPS", "channels": list(names)}
-    ome: dict[str, Any] = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
+    about: JsonObject = {**place, "coordinates": "LPS", "channels": list(names)}
+    ome: JsonObject = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
     root.attrs.update({"ome": ome, ABOUT: {**about}})
 
 
@@ -151,16 +149,17 @@ def _write_array(group: zarr.Group, name: str, array: Array) -> None:
     made[...] = array
 
 
-def _multiscale(name: str, grid: Grid) -> dict[str, Any]:
-    axes = [{"name": axis, "type": "space", "unit": "millimeter"} for axis in "zyx"]
+def _multiscale(name: str, grid: Grid, channels: bool = False) -> JsonObject:
+    space = [{"name": axis, "type": "space", "unit": "millimeter"} for axis in "zyx"]
+    axes = [*([{"name": "c", "type": "channel"}] if channels else []), *space]
     moves = [
-        {"type": "scale", "scale": list(reversed(grid.spacing))},
-        {"type": "translation", "translation": list(reversed(grid.origin))},
+        {"type": "scale", "scale": [*([1.0] if channels else []), *reversed(grid.spacing)]},
+        {"type": "translation", "translation": [*([0.0] if channels else []), *reversed(grid.origin)]},
     ]
     return {"name": name, "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": moves}]}
 
 
-def _about(stored: Stored) -> dict[str, Any]:
+def _about(stored: Stored) -> JsonObject:
     """Return what OME-Zarr has no word for: the direction of oblique axes, the unit of the values, and the facts."""
     grid = stored.grid
     place = {"size": grid.size, "spacing": grid.spacing, "origin": grid.origin, "direction": grid.direction}

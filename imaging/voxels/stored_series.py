@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unibase.groundwork.files import atomic_folder, sha256_folder
+from unibase.groundwork.outcomes import LeftOut
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Box
 from unibase.imaging.dicom.volume import Volume
@@ -59,10 +60,6 @@ class _LeftOut:
     part: str
     problem: Unusable
 
-    def as_json(self) -> dict[str, str]:
-        problem = self.problem
-        return {"part": self.part, "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
-
 
 @dataclass(frozen=True)
 class _Turned:
@@ -76,15 +73,24 @@ class _Turned:
     """Names of regions that are asked for and of which the image does not say where they lie."""
 
 
-def store_series(task: VoxelTask) -> dict[str, object]:
+@dataclass(frozen=True)
+class Stores:
+    """What became of the volumes of a series.
+
+    Attributes:
+        stores: Rows of the VOXELS table, times as text.
+        left_out: Volumes and regions that are not stored.
+    """
+
+    stores: list[dict[str, object]]
+    left_out: list[LeftOut]
+
+
+def store_series(task: VoxelTask) -> Stores:
     """Write the stores of a series, and return what they hold.
 
     Args:
         task: The unit.
-
-    Returns:
-        A JSON value: `stores`, a list of rows of the VOXELS table; `left_out`, volumes and regions that are not stored: `part`,
-        `reason`, `message`, `remedy`.
 
     Raises:
         Unusable: When nothing can be stored: as `radiomics.selection.volumes_of`, and the reason of what was left out first.
@@ -104,7 +110,7 @@ def store_series(task: VoxelTask) -> dict[str, object]:
                 rows.append(_write(task, stored, _free(made, file)))
         if not rows:
             raise left_out[0].problem
-    return {"stores": rows, "left_out": [one.as_json() for one in left_out]}
+    return Stores(rows, [LeftOut.of(one.part, one.problem) for one in left_out])
 
 
 def _free(folder: Path, stem: str) -> Path:

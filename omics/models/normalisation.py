@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
+from unibase.groundwork.files import JsonObject, atomic_folder, digest_of, sha256_bytes, write_json
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import CHANGED_MODEL, EMPTY_SAMPLE, ZERO_QUANTILE
 from unibase.methods import factors
@@ -224,7 +224,7 @@ class NormalisationModel:
             "quantile": "log2(count + 1), quantiles of all samples made equal",
             "voom": "log2 counts per million (0.5 added)",
         }
-        out: dict[str, Any] = {
+        out: JsonObject = {
             "method": self.method,
             "unit": units.get(self.method, "log2 counts per million"),
             "fitted_samples": self.samples,
@@ -240,7 +240,7 @@ class NormalisationModel:
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {name: value for name in _ARRAYS if (value := getattr(self, name)) is not None}
 
-    def _record(self) -> dict[str, object]:
+    def _record(self) -> JsonObject:
         return {
             "format": FORMAT,
             "method": self.method,

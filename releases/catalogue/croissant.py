@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import polars as pl
 
+from unibase.groundwork.files import JsonObject
 from unibase.releases.catalogue.caveats import MISUSES, USES, biases, traps
 from unibase.releases.catalogue.described_release import Offered, Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
@@ -18,7 +19,7 @@ CROISSANT_TYPES = {
     "date": "sc:Date",
     "datetime": "sc:DateTime",
 }
-CROISSANT_CONTEXT: dict[str, object] = {
+CROISSANT_CONTEXT: JsonObject = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "citeAs": "cr:citeAs",
@@ -62,7 +63,7 @@ SPLITS = {"train": "cr:TrainingSplit", "validation": "cr:ValidationSplit", "test
 """Parts of the table `splits` to what Croissant calls them."""
 
 
-def _file(release: Release, offered: Offered) -> dict[str, object]:
+def _file(release: Release, offered: Offered) -> JsonObject:
     return {
         "@type": "cr:FileObject",
         "@id": offered.name,
@@ -74,7 +75,7 @@ def _file(release: Release, offered: Offered) -> dict[str, object]:
     }
 
 
-def _stores(release: Release) -> list[dict[str, object]]:
+def _stores(release: Release) -> list[JsonObject]:
     """Return the stores of voxels as one set of files, where the release has any."""
     if not any(name.startswith(f"{FOLDER}/") for name in release.files):
         return []
@@ -90,7 +91,7 @@ def _stores(release: Release) -> list[dict[str, object]]:
     ]
 
 
-def _field(table: str, row: dict[str, Any]) -> dict[str, object]:
+def _field(table: str, row: Mapping[str, str]) -> JsonObject:
     name = f"{table}/{row['column']}"
     field = {
         "@type": "cr:Field",
@@ -103,7 +104,7 @@ def _field(table: str, row: dict[str, Any]) -> dict[str, object]:
     return {**field, "references": {"field": {"@id": "parts/name"}}} if name == "splits/part" else field
 
 
-def _parts(release: Release) -> list[dict[str, object]]:
+def _parts(release: Release) -> list[JsonObject]:
     """Return the parts that the table `splits` names, as an enumeration with Croissant's own words for them."""
     if "splits" not in release.in_csv():
         return []
@@ -130,7 +131,7 @@ def _parts(release: Release) -> list[dict[str, object]]:
     ]
 
 
-def _tables(release: Release) -> list[dict[str, object]]:
+def _tables(release: Release) -> list[JsonObject]:
     return [
         {
             "@type": "cr:RecordSet",
@@ -143,7 +144,7 @@ def _tables(release: Release) -> list[dict[str, object]]:
     ]
 
 
-def croissant(release: Release, description: Description) -> dict[str, object]:
+def croissant(release: Release, description: Description) -> JsonObject:
     """Return the Croissant 1.0 record (MLCommons): files, a record set per table in CSV, and the parts of the splits.
 
     Args:
@@ -170,7 +171,7 @@ def croissant(release: Release, description: Description) -> dict[str, object]:
     }
 
 
-def _responsible(release: Release, description: Description) -> dict[str, object]:
+def _responsible(release: Release, description: Description) -> JsonObject:
     """Return the fields of Croissant's vocabulary of responsible AI (RAI 1.0)."""
     methods = release.folder / "methods.txt"
     return {

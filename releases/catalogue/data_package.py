@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from unibase.groundwork.files import JsonObject
 from unibase.releases.catalogue.described_release import Release, identifier
 from unibase.releases.catalogue.description import Description
 
 PACKAGE_TYPES = {"integer": "integer", "float": "number", "boolean": "boolean", "date": "date", "datetime": "datetime"}
 
 
-def data_package(release: Release, description: Description) -> dict[str, object]:
+def data_package(release: Release, description: Description) -> JsonObject:
     """Return a Frictionless data package (v1, tabular) of the CSV tables of a `release`, with the words of its `description`."""
     keys = {"subjects": ["subject_id"], "analysis": ["subject_id"], "adtte": ["subject_id", "PARAMCD"]}
     resources = []
@@ -19,13 +18,13 @@ def data_package(release: Release, description: Description) -> dict[str, object
         fields = []
         for row in release.columns(table):
             kind = PACKAGE_TYPES.get(row["type"], "string")
-            one: dict[str, Any] = {"name": row["column"], "type": kind, "title": row["label"], "description": row["derivation"]}
+            one: JsonObject = {"name": row["column"], "type": kind, "title": row["label"], "description": row["derivation"]}
             if kind == "datetime":
                 one["format"] = "%Y-%m-%dT%H:%M:%S"
             if kind == "boolean":
                 one |= {"trueValues": ["TRUE"], "falseValues": ["FALSE"]}
             fields.append(one)
-        schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
+        schema: JsonObject = {"fields": fields, "missingValues": [""]}
         if table in keys and fields:
             schema["primaryKey"] = keys[table]
         resources.append(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from unibase.groundwork.files import atomic_folder, write_text
 from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.described_release import Release, open_release
-from unibase.releases.catalogue.description import AXES, Description
+from unibase.releases.catalogue.description import AXES, Agent, Description, Text
 from unibase.releases.catalogue.marked_versions import WORDS, read_marks
 from unibase.releases.content import manifest
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
@@ -57,7 +57,32 @@ def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts)
 
 
-def _card(release: Release, description: Description) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Card:
+    """What the page shows of one release; texts of two languages have `fr` and `en`, or are pairs."""
+
+    id: str
+    study: str
+    version: str
+    title: Text
+    description: Text
+    request: Text
+    rights: Text
+    contact: Agent
+    publisher: str
+    issued: str
+    keywords: Sequence[str]
+    subjects: str
+    modalities: list[tuple[str, int]]
+    variables: int
+    centres: list[str]
+    axes: list[str]
+    site: str
+    records: str
+    marks: list[tuple[str, str]]
+
+
+def _card(release: Release, description: Description) -> _Card:
     """Return what the page shows of one release; counts below the release's `min_cell` are masked."""
     about = release.about
     min_cell = int(about["min_cell"])
@@ -66,27 +91,27 @@ def _card(release: Release, description: Description) -> dict[str, Any]:
     if "centre" in pl.scan_parquet(path).collect_schema().names():
         counts = pl.read_parquet(path, columns=["centre"]).drop_nulls().group_by("centre").len().sort("centre")
         centres = [name for name, count in counts.iter_rows() if not is_small(count, min_cell)]
-    return {
-        "id": f"{about['study']}-{about['version']}".replace(".", "-"),
-        "study": about["study"],
-        "version": about["version"],
-        "title": description.title,
-        "description": description.description,
-        "request": description.request_access,
-        "rights": description.rights,
-        "contact": description.contact,
-        "publisher": description.publisher.name,
-        "issued": description.issued.isoformat(),
-        "keywords": description.keywords,
-        "subjects": MASK_TEXT if release.individuals is None else str(release.individuals),
-        "modalities": [(name, shape["variables"]) for name, shape in dict(about["modalities"]).items()],
-        "variables": release.dictionary.height,
-        "centres": centres,
-        "axes": list(description.axes),
-        "site": description.cancer_site,
-        "records": f"{about['study']}/{about['version']}",
-        "marks": [WORDS[mark] for mark in read_marks(release.folder.parent).get(str(about["version"]), ())],
-    }
+    return _Card(
+        id=f"{about['study']}-{about['version']}".replace(".", "-"),
+        study=about["study"],
+        version=about["version"],
+        title=description.title,
+        description=description.description,
+        request=description.request_access,
+        rights=description.rights,
+        contact=description.contact,
+        publisher=description.publisher.name,
+        issued=description.issued.isoformat(),
+        keywords=description.keywords,
+        subjects=MASK_TEXT if release.individuals is None else str(release.individuals),
+        modalities=[(name, shape["variables"]) for name, shape in dict(about["modalities"]).items()],
+        variables=release.dictionary.height,
+        centres=centres,
+        axes=list(description.axes),
+        site=description.cancer_site,
+        records=f"{about['study']}/{about['version']}",
+        marks=[WORDS[mark] for mark in read_marks(release.folder.parent).get(str(about["version"]), ())],
+    )
 
 
 def _render_site(releases: list[tuple[Release, Description]]) -> str:
@@ -106,9 +131,9 @@ def _render_site(releases: list[tuple[Release, Description]]) -> str:
     environment.globals["both"] = lambda fr, en: Markup(both(fr, en))
     cards = [_card(release, description) for release, description in releases]
     facets = {
-        "axis": [(name, *AXES[name]) for name in AXES if any(name in c["axes"] for c in cards)],
-        "site": [(name, name, name) for name in sorted({c["site"] for c in cards if c["site"]})],
-        "modality": [(name, name, name) for name in sorted({m for c in cards for m, _ in c["modalities"]})],
-        "centre": [(name, name, name) for name in sorted({n for c in cards for n in c["centres"]})],
+        "axis": [(name, *AXES[name]) for name in AXES if any(name in c.axes for c in cards)],
+        "site": [(name, name, name) for name in sorted({c.site for c in cards if c.site})],
+        "modality": [(name, name, name) for name in sorted({m for c in cards for m, _ in c.modalities})],
+        "centre": [(name, name, name) for name in sorted({n for c in cards for n in c.centres})],
     }
     return environment.get_template("catalogue.html.j2").render(cards=cards, facets=facets, axes=AXES, mask=MASK_TEXT)

@@ -282,6 +282,19 @@ DIGIT_WIDTH = 8.0
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """A picture below what heads it.
+
+    Attributes:
+        label: In French and in English.
+        svg: The picture.
+    """
+
+    label: tuple[str, str]
+    svg: str
+
+
+@dataclass(frozen=True)
 class Box:
     """Quantiles of one centre; None when the centre has too few subjects to show. A label may be in French and in English."""
 

@@ -202,7 +202,7 @@ def test_real_series_are_stored_to_the_bit_and_their_masks_to_the_voxel(
     assert len(units) == 18
     for unit in units[::5]:
         task = VoxelTask(unit.arguments, {**rows[unit.key], "subject_id": 7}, tmp_path, "volumes", 20, True)
-        (row,) = store_series(task)["stores"]
+        (row,) = store_series(task).stores
         root: Any = zarr.open_group(tmp_path / row["path"], mode="r")
         volume = read_series(unit.arguments.image_folder, unit.arguments.series_uid)
         image = sitk.DICOMOrient(volume.to_sitk(), "LPS")
@@ -221,7 +221,7 @@ def test_boxes_of_regions_are_the_parts_of_the_volume_around_them(sarcoma: tuple
     found = {}
     for kind in ("volumes", "regions"):
         task = VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / kind, kind, 8.0, True)
-        (store,) = store_series(task)["stores"]
+        (store,) = store_series(task).stores
         found[kind] = zarr.open_group(tmp_path / kind / store["path"], mode="r")
     whole: Any = found["volumes"]
     part: Any = found["regions"]
@@ -243,7 +243,7 @@ def test_a_series_whose_images_may_show_a_face_is_left_out_unless_the_study_says
     with pytest.raises(Unusable, match="may-show-a-face"):
         store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, False))
     assert not list((tmp_path / "out").glob("*"))
-    assert store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, True))["stores"]
+    assert store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, True)).stores
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_region_that_cannot_be_read_is_told_and_its_volume_is_stored(
 
     monkeypatch.setattr(Region, "read", broken)
     made = store_series(VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / "out", "volumes", 20, True))
-    assert [store["regions"] for store in made["stores"]] == [None]
-    assert [one["reason"] for one in made["left_out"]] == ["broken-contour"]
+    assert [store["regions"] for store in made.stores] == [None]
+    assert [one.reason for one in made.left_out] == ["broken-contour"]
     with pytest.raises(Unusable, match="broken-contour"):
         store_series(VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / "out", "regions", 20, True))

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from unibase.releases.report.data import Contents, ReportData, at_least, text
 from unibase.releases.report.section import Section
 
 
-def _changes(data: ReportData) -> dict[str, object] | None:
+@dataclass(frozen=True)
+class _Changes:
+    """What changed since the release `version`; counts as they may be shown, `more` for columns that are not listed."""
+
+    version: str
+    added: str
+    removed: str
+    rows: list[tuple[str, str, str]]
+    cells: list[tuple[str, str, str]]
+    more: int
+    columns: list[str]
+
+
+def _changes(data: ReportData) -> _Changes | None:
     """Return what changed since the previous release, by table and column, in multiples of the smallest count."""
     found = data.changes
     if found is None:
@@ -18,18 +33,18 @@ def _changes(data: ReportData) -> dict[str, object] | None:
     # The order of exact counts would say which of two rounded ones is the larger.
     grouped = grouped.sort(pl.col("cells") // data.min_cell, "table", "column", descending=[True, False, False])
     moved = found.rows.filter(pl.col("table") != "dictionary").group_by("table", "change").len().sort("table", "change")
-    return {
-        "version": data.about.get("previous", ""),
-        "added": text(data.weighed.cohort.added),
-        "removed": text(data.weighed.cohort.removed),
-        "rows": [(table, change, at_least(count, data.min_cell)) for table, change, count in moved.iter_rows()],
-        "cells": [
+    return _Changes(
+        version=data.about.get("previous", ""),
+        added=text(data.weighed.cohort.added),
+        removed=text(data.weighed.cohort.removed),
+        rows=[(table, change, at_least(count, data.min_cell)) for table, change, count in moved.iter_rows()],
+        cells=[
             (f"{row['table']}.{row['column']}", at_least(row["cells"], data.min_cell), row["cause"])
             for row in grouped.head(30).to_dicts()
         ],
-        "more": max(0, grouped.height - 30),
-        "columns": found.columns[:30],
-    }
+        more=max(0, grouped.height - 30),
+        columns=found.columns[:30],
+    )
 
 
 def contents(data: ReportData) -> Contents | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from unibase.releases.disclosure.decisions import EITHER_SIDE
@@ -34,6 +36,14 @@ NAMES = {
 NAME_WHY = "A name is listed where enough persons have it."
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """Values that enough persons have, in one text, below what heads them in French and in English."""
+
+    label: tuple[str, str]
+    values: str
+
+
 def _drawn(data: ReportData) -> list[dict[str, object]]:
     """Return for every modality its measures as boxes by centre, and the names that enough persons have.
 
@@ -51,7 +61,7 @@ def _drawn(data: ReportData) -> list[dict[str, object]]:
     return found
 
 
-def _box(data: ReportData, images: pl.DataFrame, modality: str, column: str) -> dict[str, object] | None:
+def _box(data: ReportData, images: pl.DataFrame, modality: str, column: str) -> charts.Labelled | None:
     """Draw one measure by centre, a value for each person: the median over the person's volumes."""
     of_persons = images.drop_nulls(column).group_by("subject_id", "centre").agg(pl.col(column).median())
     rows = []
@@ -61,13 +71,11 @@ def _box(data: ReportData, images: pl.DataFrame, modality: str, column: str) -> 
         rows.append(charts.Box(centre, shown))
     if not any(row.quantiles is not None for row in rows):
         return None
-    return {
-        "label": MEASURES[column],
-        "svg": charts.boxes(f"volumes-{modality}-{column}", f"{modality} {MEASURES[column][1]}", rows),
-    }
+    svg = charts.boxes(f"volumes-{modality}-{column}", f"{modality} {MEASURES[column][1]}", rows)
+    return charts.Labelled(MEASURES[column], svg)
 
 
-def _names(data: ReportData, images: pl.DataFrame, modality: str, column: str) -> dict[str, object] | None:
+def _names(data: ReportData, images: pl.DataFrame, modality: str, column: str) -> _Listed | None:
     """Return the values that enough persons have, in their order."""
     persons = images.drop_nulls(column).group_by(column).agg(pl.col("subject_id").n_unique().alias("persons")).sort(column)
     shown = []
@@ -78,7 +86,7 @@ def _names(data: ReportData, images: pl.DataFrame, modality: str, column: str) -
         )
         if enough:
             shown.append(f"{value:g}" if isinstance(value, float) else str(value))
-    return {"label": NAMES[column], "values": ", ".join(shown)} if shown else None
+    return _Listed(NAMES[column], ", ".join(shown)) if shown else None
 
 
 def contents(data: ReportData) -> Contents | None:

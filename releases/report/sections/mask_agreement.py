@@ -18,7 +18,7 @@ MEASURES = {
 """What is drawn, and how it is headed, in French and in English."""
 
 
-def _box(data: ReportData, column: str) -> dict[str, object] | None:
+def _box(data: ReportData, column: str) -> charts.Labelled | None:
     """Draw one measure by model and label, a value for each person: the median over the person's images and readers."""
     rows = []
     table = data.table("mask_agreement").drop_nulls(column)
@@ -29,7 +29,7 @@ def _box(data: ReportData, column: str) -> dict[str, object] | None:
         rows.append(charts.Box(f"{model}: {label} / {target}", shown))
     if not any(row.quantiles is not None for row in rows):
         return None
-    return {"label": MEASURES[column], "svg": charts.boxes(f"agreement-{column}", MEASURES[column][1], rows)}
+    return charts.Labelled(MEASURES[column], charts.boxes(f"agreement-{column}", MEASURES[column][1], rows))
 
 
 def contents(data: ReportData) -> Contents | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 from unibase.releases.disclosure.cohort_counts import Cell, CohortCounts
 from unibase.releases.disclosure.small_counts import MASK_TEXT
@@ -11,17 +11,36 @@ from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def _overlap(found: CohortCounts) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Together:
+    """Which of the modalities `names` subjects have together; `hidden` counts the rows that are of too few."""
+
+    names: list[str]
+    rows: list[dict[str, object]]
+    hidden: int
+    totals: list[str]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Subjects of a centre or of some years, and the share in percent who have each modality."""
+
+    name: str
+    total: str
+    cells: list[int | None]
+
+
+def _overlap(found: CohortCounts) -> _Together:
     """Return which modalities subjects have together, most frequent first."""
     counted = [(pattern, found.counts[Cell(only=pattern)]) for pattern in found.patterns]
     rows = [(pattern, count) for pattern, count in counted if count is not None]
     top = max((count for _, count in rows), default=1)
-    return {
-        "names": list(found.people.modalities),
-        "rows": [{"pattern": p, "count": str(c), "width": round(100 * c / top, 1)} for p, c in rows],
-        "hidden": len(counted) - len(rows),
-        "totals": [_text(found.counts[Cell(has=name)]) for name in found.people.modalities],
-    }
+    return _Together(
+        names=list(found.people.modalities),
+        rows=[{"pattern": p, "count": str(c), "width": round(100 * c / top, 1)} for p, c in rows],
+        hidden=len(counted) - len(rows),
+        totals=[_text(found.counts[Cell(has=name)]) for name in found.people.modalities],
+    )
 
 
 def _completeness(found: CohortCounts) -> list[dict[str, object]]:
@@ -37,10 +56,10 @@ def _completeness(found: CohortCounts) -> list[dict[str, object]]:
     ]
 
 
-def _row(found: CohortCounts, label: str, cell: Callable[[str, str | None], Cell]) -> dict[str, Any]:
+def _row(found: CohortCounts, label: str, cell: Callable[[str, str | None], Cell]) -> _Share:
     total = found.counts[cell(label, None)]
     shares = [_share(found.counts[cell(label, name)], total) for name in found.people.modalities]
-    return {"name": label, "total": _text(total), "cells": shares}
+    return _Share(label, _text(total), shares)
 
 
 def _share(count: int | None, total: int | None) -> int | None:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from unibase.releases.disclosure.response_counts import NONE, OBJECTIVE_RATE, ResponseCounts
 from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 
-def drawn(one: ResponseCounts) -> dict[str, object]:
+@dataclass(frozen=True)
+class Drawn:
+    """What is shown of the best responses by one rule.
+
+    Attributes:
+        code: PARAMCD of the rule.
+        name: Its PARAM.
+        rows: Each response and how many subjects have it, as it may be shown.
+        rate: Share of CR and PR with its limits; None where it is hidden.
+    """
+
+    code: str
+    name: str
+    rows: list[tuple[str, str]]
+    rate: str | None
+
+
+def drawn(one: ResponseCounts) -> Drawn:
     """Return the counts of each best response in `one`, and the share of CR and PR with its exact 95 % limits.
 
     The limits are those of Clopper and Pearson (Biometrika 1934;26:404).
     """
     rows = [(value, text(count)) for value, count in one.values]
-    return {"code": one.code, "name": one.name, "rows": rows, "rate": _rate(one.objective, one.subjects)}
+    return Drawn(one.code, one.name, rows, _rate(one.objective, one.subjects))
 
 
 def _rate(count: int | None, total: int) -> str | None:

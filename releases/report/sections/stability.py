@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import median
 
 import polars as pl
@@ -34,22 +35,27 @@ def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, ob
     return found
 
 
+@dataclass(frozen=True)
+class _Family:
+    """How many features of a family are stable: `width` in percent, `median` of their ICC(2,1)."""
+
+    name: str
+    stable: int
+    total: int
+    width: int
+    median: str
+
+
 def _groups(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     keys = ["image_type", "family"]
     parts = frame.partition_by(keys, maintain_order=True)
     return [(" ".join(str(part[key][0]) for key in keys), part) for part in parts]
 
 
-def _family(name: str, rows: pl.DataFrame) -> dict[str, object]:
+def _family(name: str, rows: pl.DataFrame) -> _Family:
     known = rows["icc_2_1"].drop_nulls().to_list()
     stable, total = int(rows["stable"].sum()), rows.height
-    return {
-        "name": name,
-        "stable": stable,
-        "total": total,
-        "width": round(100 * stable / total),
-        "median": f"{median(known):.2f}" if known else "–",
-    }
+    return _Family(name, stable, total, round(100 * stable / total), f"{median(known):.2f}" if known else "–")
 
 
 def contents(data: ReportData) -> Contents | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,27 @@ from unibase.releases.report.section import Section
 WHY = "Whole months, steps of at least the smallest count of events, all numbers from counts rounded to multiples of it."
 
 
-def _survival(data: ReportData) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class _Picture:
+    """What is shown of an endpoint: counts, and where a curve may be drawn, the curve and what is read off it."""
+
+    code: str
+    name: str
+    events: str
+    subjects: str
+    unassessed: str | None
+    drawn_from: str
+    svg: str = ""
+    median: str | None = None
+    low: str = ""
+    high: str = ""
+    followed: str | None = None
+    truncated: bool = False
+    start: str | None = None
+    partial: bool = False
+
+
+def _survival(data: ReportData) -> list[_Picture]:
     """Draw each endpoint in steps of at least `min_cell` events."""
     adtte = data.table("adtte")
     codes = sorted(data.weighed.endpoints, key=lambda c: (c != "OS", c))
@@ -58,39 +78,38 @@ def _curve(rows: pl.DataFrame, min_cell: int, reverse: bool = False) -> tuple[Cu
     return (expected_curve(later, scale), start) if len(later.low) else None
 
 
-def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]:
+def _picture(code: str, every: pl.DataFrame, data: ReportData) -> _Picture:
     basis = basis_of(code, every, data.previous, data.min_cell)
     data.record.append(basis.decision(code, data.version))
     counts, rows = data.weighed.endpoints[code], with_known_times(basis.rows)
     found = _curve(rows, data.min_cell)
     drawn = stepped(*found, data.min_cell) if found else None
     data.ruled("survival", code, ROUNDED, drawn is not None, WHY)
-    about = {
-        "code": code,
-        "name": _parameter(every, code),
-        "events": text(counts.events),
-        "subjects": text(counts.followed),
-        "unassessed": _unassessed(counts),
-        "drawn_from": basis.version,
-        "svg": "",
-    }
+    about = _Picture(
+        code=code,
+        name=_parameter(every, code),
+        events=text(counts.events),
+        subjects=text(counts.followed),
+        unassessed=_unassessed(counts),
+        drawn_from=basis.version,
+    )
     if found is None or drawn is None:
         return about
     curve, start = found
     grid = [t for t in charts.month_ticks(drawn.end) if t > start or not start]
     risk = [(t, _number(curve.number_at_risk(t), data.min_cell)) for t in grid]
     median, low, high = drawn.median()
-    return {
-        **about,
-        "svg": charts.survival(charts.SurvivalPicture(f"km-{code}", code, drawn, risk)),
-        "median": None if median is None else str(median),
-        "low": "–" if low is None else str(low),
-        "high": "–" if high is None else str(high),
-        "followed": _follow_up(rows, data.min_cell),
-        "truncated": not rows["_entry"].null_count(),
-        "start": str(start) if start else None,
-        "partial": not times_of(rows).exact,
-    }
+    return replace(
+        about,
+        svg=charts.survival(charts.SurvivalPicture(f"km-{code}", code, drawn, risk)),
+        median=None if median is None else str(median),
+        low="–" if low is None else str(low),
+        high="–" if high is None else str(high),
+        followed=_follow_up(rows, data.min_cell),
+        truncated=not rows["_entry"].null_count(),
+        start=str(start) if start else None,
+        partial=not times_of(rows).exact,
+    )
 
 
 def _number(count: int, min_cell: int) -> str:

@@ -16,7 +16,7 @@ from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.machine_made import Made, made_of
 from unibase.imaging.segmenting.model_run import Command, _environment, image_of, run_model
-from unibase.imaging.segmenting.segmented_series import SegmentTask, segment_series
+from unibase.imaging.segmenting.segmented_series import Segmented, SegmentTask, segment_series
 
 SHAPE = (6, 8, 10)
 MADE = Made("net", "1.0", "ab" * 32, {1: "tumour", 2: "node"})
@@ -83,18 +83,18 @@ def test_what_a_model_leaves_is_used_or_refused_by_name(tmp_path: Path, kind: st
         assert refused.value.reason == said
         assert (task.folder / "logs/2.25.1.txt").exists() and not task.place.exists()
         return
-    (row,) = segment_series(task)["masks"]  # type: ignore[misc]
+    (row,) = segment_series(task).masks
     assert (row["found"], row["weights"], row["version"]) == (said, "ab" * 32, "1.0")
-    stored = sitk.ReadImage(str(tmp_path / "out" / row["path"]))
+    stored = sitk.ReadImage(str(tmp_path / "out" / str(row["path"])))
     assert np.array_equal(sitk.GetArrayFromImage(stored), labels(1, 2) if "," in said else labels(1) if said else labels())
     assert stored.GetOrigin() == (1.0, 2.0, 3.0)
-    made = made_of(tmp_path / "out" / row["path"])
+    made = made_of(tmp_path / "out" / str(row["path"]))
     assert made is not None and made.model == "net 1.0 (weights abababababab)"
 
 
 def test_values_without_a_name_are_passed_over_where_the_study_says_so(tmp_path: Path) -> None:
     task = task_of(tmp_path, COPY, image(labels(1, 3)))
-    (row,) = segment_series(SegmentTask(**{**vars(task), "ignore_others": True}))["masks"]  # type: ignore[misc]
+    (row,) = segment_series(SegmentTask(**{**vars(task), "ignore_others": True})).masks
     assert row["found"] == "tumour"
 
 
@@ -127,9 +127,9 @@ def test_a_mask_made_elsewhere_is_taken_where_it_is_one(tmp_path: Path, kind: st
     task = task_of(tmp_path, COPY, image(GOOD))
     files = tuple(tmp_path / "made.nii.gz" for _ in names)
     task = SegmentTask(**{**vars(task), "command": None, "files": files})
-    run: Callable[[], dict[str, object]] = lambda: segment_series(task)  # noqa: E731
+    run: Callable[[], Segmented] = lambda: segment_series(task)  # noqa: E731
     if taken:
-        assert len(run()["masks"]) == 1  # type: ignore[arg-type]
+        assert len(run().masks) == 1
     else:
         with pytest.raises(Unusable, match="files of the folder are the mask"):
             run()
