@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from blake3 import blake3
 
+type Json = str | int | float | Sequence[Json] | Mapping[str, Json] | None
+"""A JSON value."""
 type JsonObject = dict[str, object]
 """A JSON document on its way to a file: a standard, or the format of the file, says what its keys are."""
 

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -85,7 +85,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     for cls in reversed(model.__mro__):
         if not issubclass(cls, BaseModel) or cls in (BaseModel, Section):
             continue
-        found |= _attributes(inspect.getdoc(cls) or "")
+        found |= dict(_attributes(inspect.getdoc(cls) or ""))
         try:
             body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
         except OSError:
@@ -99,12 +99,10 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _attributes(doc: str) -> dict[str, str]:
-    """Return what the Attributes block of a Google-style docstring says of each name."""
+def _attributes(doc: str) -> Iterator[tuple[str, str]]:
+    """Yield what the Attributes block of a Google-style docstring says of each name."""
     block = re.search(r"^Attributes:\n((?:    .*\n?)+)", doc, re.MULTILINE)
-    found: dict[str, str] = {}
     entry = re.compile(r"^    (\S[^:]*): ((?:.|\n(?!    \S))*)", re.MULTILINE)
     for names, text in entry.findall(block[1] if block else ""):
         for name in names.split(","):
-            found[name.strip()] = " ".join(text.split())
-    return found
+            yield name.strip(), " ".join(text.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from unibase.imaging.radiomics.series_features import collect, extract_series, o
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions
-from unibase.imaging.radiomics.verdicts import Verdict, judged, read_verdicts
+from unibase.imaging.radiomics.verdicts import Judged, Verdict, judged, read_verdicts
 from unibase.imaging.reasons import VERDICT_WITHOUT_REGION
 from unibase.imaging.tables import STABILITY
 
@@ -161,11 +161,7 @@ def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path, verd
     left = judged(table, verdicts)
     if verdicts:
         write_parquet(left.features, destination)
-    refused += [
-        {"unit": f"{one.series}: {one.region}", "reason": why.reason, "message": why.message, "remedy": why.remedy}
-        for one, why in left.refused
-    ]
-    refused += [_unmatched(row) for row in left.unmatched]
+    refused += _by_verdict(left)
     matches = list_regions({outcome.key: outcome.result for outcome in outcomes if outcome.result})
     aside = pl.DataFrame([{**one, "status": "refused"} for one in refused], schema=REGION_LIST)
     listed = pl.concat([matches, aside]).unique(maintain_order=True)
@@ -174,15 +170,14 @@ def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path, verd
     return PlainResult(left.features.height, sha256_file(destination), series, refused, listed)
 
 
-def _unmatched(row: int) -> dict[str, str]:
-    """Return how a verdict stands among what was not used that falls on no region."""
+def _by_verdict(left: Judged) -> Iterator[dict[str, str]]:
+    """Yield the regions that a person's verdict leaves out, and the verdicts that fall on no region."""
+    for one, why in left.refused:
+        yield {"unit": f"{one.series}: {one.region}", "reason": why.reason, "message": why.message, "remedy": why.remedy}
     message = "The verdict names a region that is not here: its mask or image was changed, or left out."
-    return {
-        "unit": f"verdict {row}",
-        "reason": VERDICT_WITHOUT_REGION,
-        "message": message,
-        "remedy": VERDICT_WITHOUT_REGION.remedy,
-    }
+    for row in left.unmatched:
+        reason = VERDICT_WITHOUT_REGION
+        yield {"unit": f"verdict {row}", "reason": reason, "message": message, "remedy": reason.remedy}
 
 
 def _gather_beside(done: Sequence[Path], run: PlainRun, verdicts: Sequence[Verdict]) -> None:

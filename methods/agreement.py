@@ -8,7 +8,7 @@ concordance after Lin 1989; within-subject deviation and repeatability coefficie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,13 +171,13 @@ def agreement_table(frame: pl.DataFrame, repetition: str, by: Sequence[str]) -> 
         for feature in feature_columns(part):
             if part[feature].is_finite().any():
                 values = whole[feature].fill_null(float("nan")).to_numpy().reshape(-1, len(repetitions))
-                rows.append({"image_type": image_type, "feature": feature, **_agreement(values)})
+                rows.append({"image_type": image_type, "feature": feature, **dict(_agreement(values))})
     schema = {name: pl.String if name in ("image_type", "feature") else pl.Float64 for name in COLUMNS}
     return pl.DataFrame(rows, schema=schema | {"subjects": pl.Int64, "repetitions": pl.Int64})
 
 
-def _agreement(values: Array) -> dict[str, float | int | None]:
-    """Return the numbers of one row of an agreement table from values (regions, repetitions); NaN marks a gap."""
+def _agreement(values: Array) -> Iterator[tuple[str, float | int | None]]:
+    """Yield the numbers of one row of an agreement table from values (regions, repetitions); NaN marks a gap."""
     complete = values[np.isfinite(values).all(axis=1)]
     n, k = len(complete), values.shape[1]
     mean = float(complete.mean()) if n else float("nan")
@@ -190,11 +190,8 @@ def _agreement(values: Array) -> dict[str, float | int | None]:
         "repeatability": 1.96 * np.sqrt(2) * within,
         **found,
     }
-    return {
-        "subjects": n,
-        "repetitions": k,
-        **{name: None if np.isnan(value) else float(value) for name, value in numbers.items()},
-    }
+    yield from (("subjects", n), ("repetitions", k))
+    yield from ((name, None if np.isnan(value) else float(value)) for name, value in numbers.items())
 
 
 def retest_table(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:

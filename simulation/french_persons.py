@@ -9,7 +9,7 @@ errors of typing, reading (OCR) and hearing, placeholders, and six registrations
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -181,7 +181,7 @@ def french_persons(
                 {
                     "centre": centres[place],
                     "identifier": str(serial),
-                    **written,
+                    **asdict(written),
                     "person": one.number,
                     "twin_of": one.twin_of,
                     "abroad": one.abroad,
@@ -192,7 +192,20 @@ def french_persons(
     return frame.drop("person", "twin_of", "abroad"), frame.select("centre", "identifier", "person", "twin_of", "abroad")
 
 
-def _written(world: _World, one: _Person, number: str) -> dict[str, str | None]:
+@dataclass(frozen=True)
+class _Traits:
+    """Traits of a person as a registration holds them; None where it is empty."""
+
+    ins: str | None
+    birth_family_name: str
+    used_family_name: str
+    given_names: str
+    birth_date: str
+    sex: str | None
+    birth_place_code: str | None
+
+
+def _written(world: _World, one: _Person, number: str) -> _Traits:
     """Return the traits of a person as one registration writes them."""
     chance, habits = world.chance, world.habits
     family, used, given, birth, place, sex = one.family, one.used, one.given, one.birth, one.place, one.sex
@@ -217,15 +230,15 @@ def _written(world: _World, one: _Person, number: str) -> dict[str, str | None]:
     if chance(0.003):
         family, given, used = given.upper(), family.capitalize(), given.upper()
     birth = _born(world, birth)
-    return {
-        "ins": number if chance(habits.ins) else None,
-        "birth_family_name": "INCONNU" if chance(0.0005) else family,
-        "used_family_name": used,
-        "given_names": given,
-        "birth_date": birth,
-        "sex": None if chance(0.003) else ("F" if sex == "M" else "M") if chance(0.001) else sex,
-        "birth_place_code": None if chance(habits.no_place) else place,
-    }
+    return _Traits(
+        ins=number if chance(habits.ins) else None,
+        birth_family_name="INCONNU" if chance(0.0005) else family,
+        used_family_name=used,
+        given_names=given,
+        birth_date=birth,
+        sex=None if chance(0.003) else ("F" if sex == "M" else "M") if chance(0.001) else sex,
+        birth_place_code=None if chance(habits.no_place) else place,
+    )
 
 
 def _born(world: _World, birth: str) -> str:

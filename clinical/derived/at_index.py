@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 from ruamel.yaml import YAML
@@ -78,11 +80,28 @@ def _with_prefix(chosen: pl.DataFrame, events: pl.DataFrame, name: str) -> pl.Da
     return chosen.join(told, row, "left", nulls_equal=True, maintain_order="left")
 
 
+@dataclass(frozen=True)
+class _Condition:
+    """ICD-10 codes of a condition, without points, and its weights, original and of 2011."""
+
+    codes: list[str]
+    charlson: int
+    quan2011: int
+
+
+@dataclass(frozen=True)
+class _Charlson:
+    """The conditions, by name, and the more severe one beside which a milder one does not count."""
+
+    conditions: Mapping[str, _Condition]
+    hierarchy: Mapping[str, str]
+
+
 @cache
-def _charlson() -> dict[str, Any]:
+def _charlson() -> _Charlson:
     text = files("unibase.clinical.derived").joinpath("charlson.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = YAML(typ="safe").load(text)
-    return content
+    content = YAML(typ="safe").load(text)
+    return _Charlson({name: _Condition(**rule) for name, rule in content["conditions"].items()}, content["hierarchy"])
 
 
 def charlson(
@@ -104,16 +123,16 @@ def charlson(
     rules = _charlson()
     frame = index_bounds(index).select("subject_id", pl.col("start_min").dt.date().alias("day"))
     icd = _diagnoses(events, frame, look_back_days)
-    for name, rule in rules["conditions"].items():
-        own = icd.filter(pl.any_horizontal(pl.col("icd").str.starts_with(code) for code in rule["codes"]))
+    for name, rule in rules.conditions.items():
+        own = icd.filter(pl.any_horizontal(pl.col("icd").str.starts_with(code) for code in rule.codes))
         has = own.select("subject_id").unique().with_columns(pl.lit(1, dtype=pl.Int64).alias(name))
         frame = frame.join(has, on="subject_id", how="left")
-    frame = frame.with_columns(pl.col(name).fill_null(0) for name in rules["conditions"])
-    for mild, severe in rules["hierarchy"].items():
+    frame = frame.with_columns(pl.col(name).fill_null(0) for name in rules.conditions)
+    for mild, severe in rules.hierarchy.items():
         frame = frame.with_columns(pl.when(pl.col(severe) == 1).then(0).otherwise(pl.col(mild)).alias(mild))
-    counted = {name: rule[weights] for name, rule in rules["conditions"].items() if name not in without}
+    counted = {name: getattr(rule, weights) for name, rule in rules.conditions.items() if name not in without}
     score = pl.sum_horizontal(pl.col(name) * weight for name, weight in counted.items()).cast(pl.Int64)
-    return frame.select("subject_id", score.alias("CHARLSON"), *rules["conditions"]).sort("subject_id")
+    return frame.select("subject_id", score.alias("CHARLSON"), *rules.conditions).sort("subject_id")
 
 
 def _diagnoses(events: pl.DataFrame, days: pl.DataFrame, look_back_days: int | None) -> pl.DataFrame:

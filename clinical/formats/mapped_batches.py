@@ -100,7 +100,7 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     absent_tables = mapping_absent.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
-    ready = _accounts(rules, pairs, tables, [lookups.problems, short, _unread_by_table(pairs, tables)])
+    ready = _accounts(rules, pairs, tables, [lookups.problems, short, dict(_unread(pairs, tables))])
     ready += [
         TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name])
         for name in sorted(set(lookups.problems) - set(read.of_table))
@@ -132,19 +132,18 @@ def _account(
     return TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems(), *told])
 
 
-def _unread_by_table(pairs: Sequence[tuple[TableRule, str]], tables: Mapping[str, Table]) -> dict[str, list[RowProblem]]:
-    """Return what is told of columns that none of the rules of a table reads: once for each table."""
+def _unread(pairs: Sequence[tuple[TableRule, str]], tables: Mapping[str, Table]) -> Iterator[tuple[str, list[RowProblem]]]:
+    """Yield each table, and what is told of its columns that none of its rules reads."""
     rules_of: dict[str, list[TableRule]] = {}
     for rule, name in pairs:
         rules_of.setdefault(name, []).append(rule)
     joins = [(join.table.lower(), join, rule) for rule, _ in pairs for join in rule.joins]
     # A join without `columns` takes all that its table has.
     whole = {table for table, join, _ in joins if join.columns is None}
-    return {
-        name: mapping_absent.unread_columns([*own, *(rule for table, _, rule in joins if table == name)], tables[name].schema)
-        for name, own in rules_of.items()
-        if name not in whole
-    }
+    for name, own in rules_of.items():
+        if name not in whole:
+            joined = [rule for table, _, rule in joins if table == name]
+            yield name, mapping_absent.unread_columns([*own, *joined], tables[name].schema)
 
 
 def _laid_out(

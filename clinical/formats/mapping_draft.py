@@ -7,7 +7,7 @@ their vocabularies. What several readings fit is written down as a question, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def draft_mapping(tables: Mapping[str, Sequence[Path]], name: str) -> Draft:
         "systems": ["ipp"],
         "date_order": order or dates[0].orders[0] if dates else "ymd",
     }
-    content["tables"] = [rule for rule in rules if rule is not None]
+    content["tables"] = [asdict(rule) for rule in rules if rule is not None]
     text = StringIO()
     yaml = YAML()
     yaml.default_flow_style = None
@@ -124,14 +124,23 @@ def _dated(cells: pl.Series, order: Order) -> float:
     return _share(found["time_min"].is_not_null() & found["time_min"].dt.year().is_between(1880, 2100))
 
 
-def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[str]) -> dict[str, object] | None:
+@dataclass(frozen=True)
+class _Rule:
+    """How the mapping says a table is read: its name, the column of the person, and a `code` and `date` for each event."""
+
+    name: str
+    person: str
+    events: list[dict[str, str]]
+
+
+def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[str]) -> _Rule | None:
     person = next((one for word in _PERSON for one in columns if plain(one.name).startswith(word)), None)
     if person is None:
         asked.append(f"{table}: no column is called like a person; name it under `person`, or join the table that has it.")
         return None
     sure.append(f"{table}.{person.name}: the person, by its name.")
     dates = [one for one in columns if one.kind == "date"]
-    events: list[dict[str, object]] = []
+    events: list[dict[str, str]] = []
     for one in dates:
         for words, code in ((_BIRTH, "MEDS_BIRTH"), (_DEATH, "MEDS_DEATH")):
             if any(word in plain(one.name) for word in words):
@@ -149,4 +158,4 @@ def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[s
             asked.append(
                 f"{table}.{one.name}: {one.kind}s, {one.distinct} different; what does it say? Give it a code, or leave it out."
             )
-    return {"name": table, "person": person.name, "events": events} if events else None
+    return _Rule(table, person.name, events) if events else None

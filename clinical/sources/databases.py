@@ -55,14 +55,15 @@ def copy_database(path: Path | str, wanted: Mapping[str, Sequence[str] | None], 
         UserError: If the database cannot be read, or the address holds a password.
     """
     if is_server(path):
-        return asyncio.run(_copy_server(str(path), wanted, folder))
-    return _copy_duckdb(Path(path), wanted, folder)
+        files = asyncio.run(_copy_server(str(path), wanted, folder))
+    else:
+        files = list(_copy_duckdb(Path(path), wanted, folder))
+    return {name: [file] for name, file in files}
 
 
-def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
+def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> Iterator[tuple[str, Path]]:
     import pyarrow.parquet as pq
 
-    out: dict[str, list[Path]] = {}
     # A sort that does not fit goes to the folder, not beside the database.
     with _duckdb(path, memory_limit=_SORT_MEMORY, temp_directory=str(folder / "sort"), threads="1") as connection:
         for schema, name in _duckdb_tables(connection, set(wanted)):
@@ -74,8 +75,7 @@ def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder:
             with pq.ParquetWriter(file, reader.schema, compression="lz4") as writer:
                 for batch in reader:
                     writer.write_batch(batch)
-            out[name.lower()] = [file]
-    return out
+            yield name.lower(), file
 
 
 @contextmanager
@@ -142,8 +142,8 @@ async def _snapshot(address: str, wanted: Collection[str]) -> AsyncIterator[tupl
         await connection.close()
 
 
-async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
-    out: dict[str, list[Path]] = {}
+async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> list[tuple[str, Path]]:
+    out: list[tuple[str, Path]] = []
     async with _snapshot(address, wanted) as (connection, schema, names):
         for name in names:
             query = "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position"
@@ -151,7 +151,7 @@ async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None],
             path = folder / f"{name.lower()}.csv"
             kept, first = _listed(columns, wanted[name.lower()]), _ordered(columns[:2])
             await _copy(connection, f'SELECT {kept} FROM "{schema}"."{name}" AS t ORDER BY {first}', path)
-            out[name.lower()] = [path]
+            out.append((name.lower(), path))
     return out
 
 

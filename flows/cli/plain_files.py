@@ -25,6 +25,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask, said_of_dates
+from unibase.imaging.confidentiality.pseudonymised_copy import Deidentified
 from unibase.imaging.confidentiality.taught_names import names_taught
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
@@ -52,7 +53,7 @@ class _Door:
     taught: tuple[str, ...] = ()
 
 
-def _deidentify(door: _Door, source: Path) -> dict[str, object]:
+def _deidentify(door: _Door, source: Path) -> Deidentified:
     return deidentify_to(
         DeidentifyTask(
             source, door.destination, CENTRE, door.options, door.key, door.lookup, decisions=door.decisions, taught=door.taught

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
-from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEvent, deidentify_file, said_of_dates
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEvent, copy_of, said_of_dates
+from unibase.imaging.confidentiality.pseudonymised_copy import Deidentified
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.boxes import written
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
@@ -28,6 +29,21 @@ from unibase.privacy.subjects import SubjectLookup
 
 BATCH = 32
 """Instances per Dask task: a few tens of milliseconds of work each."""
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a copy depends on beside its source: when any of it changes, the file is written again."""
+
+    index: str
+    shift_days: int
+    known: str
+    taught: str
+
+
+@dataclass(frozen=True)
+class _Copy(_Beside, Deidentified):
+    """A copy, and what it depends on beside its source."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +60,25 @@ class _Door:
     decisions: Mapping[str, Decision]
     taught: tuple[str, ...] = ()
 
-    def said_of(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a copy depends on beside its source: when any of it changes, the file is written again."""
-        subject_id = result["subject_id"]
+    def said_of(self, subject_id: int, met: Iterable[str]) -> _Beside:
+        """Return what a copy depends on beside its source, by the words of its texts that are names, `met`."""
         event = self.index.get(subject_id)
         # A name that another file teaches concerns the files in whose texts it stands, and no others.
-        taught = " ".join(sorted(set(self.taught) & set(result.get("met", ()))))
-        return {
-            "index": f"{event.kind} {event.shifted_date.isoformat()}" if event else "",
-            "shift_days": self.shifts.get(subject_id, 0),
+        taught = " ".join(sorted(set(self.taught) & set(met)))
+        return _Beside(
+            index=f"{event.kind} {event.shifted_date.isoformat()}" if event else "",
+            shift_days=self.shifts.get(subject_id, 0),
             # A name that the ledger learns is sought in the texts of all files of the person. Keyed: it tells nothing.
-            "known": self.key.mac("known-of-person", repr(self.lookup.persons.get(subject_id)))[:8].hex(),
-            "taught": self.key.mac("taught-names", taught)[:8].hex(),
-        }
+            known=self.key.mac("known-of-person", repr(self.lookup.persons.get(subject_id)))[:8].hex(),
+            taught=self.key.mac("taught-names", taught)[:8].hex(),
+        )
+
+    def stands(self, result: Mapping[str, Any]) -> bool:
+        """Return whether a copy, by what was written down of it, is what would be made today."""
+        return vars(self.said_of(result["subject_id"], result.get("met", ()))).items() <= result.items()
 
 
-def _deidentify(door: _Door, source: Path) -> dict[str, object]:
+def _deidentify(door: _Door, source: Path) -> _Copy:
     task = DeidentifyTask(
         source,
         door.destination,
@@ -71,26 +90,26 @@ def _deidentify(door: _Door, source: Path) -> dict[str, object]:
         decisions=door.decisions,
         taught=door.taught,
     )
-    result = deidentify_to(task)
-    return {**result, **door.said_of(result)}
+    copy = deidentify_to(task)
+    return _Copy(**vars(copy), **vars(door.said_of(copy.subject_id, copy.met)))
 
 
-def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
+def deidentify_to(task: DeidentifyTask) -> Deidentified:
     """De-identify one instance; the returned path is relative to its root, so that a workspace can move.
 
     Args:
         task: The instance, and what is known of its person.
     """
-    result = deidentify_file(task)
-    return {**result, "path": Path(result["path"]).relative_to(task.destination_root).as_posix()}
+    copy = copy_of(task)
+    return replace(copy, path=Path(copy.path).relative_to(task.destination_root).as_posix())
 
 
-def copies_of(destination: Path, result: dict[str, Any]) -> list[Output]:
+def copies_of(destination: Path, result: Mapping[str, str]) -> list[Output]:
     """Return the copy that an instance left, whose digest is known.
 
     Args:
         destination: Root of the copies.
-        result: What `deidentify_to` returned.
+        result: What `deidentify_to` returned, as it is written down.
     """
     return [Output(destination / result["path"], result["blake3"])]
 
@@ -130,7 +149,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         ],
         batch_size=BATCH,
         leaves=partial(copies_of, door.destination),
-        still_there=lambda result: door.said_of(result).items() <= result.items(),
+        still_there=door.stands,
     )
     outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentified",))
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))

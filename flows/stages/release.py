@@ -294,7 +294,7 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
         run.say(f"release: {line}")
     subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
     if measured := measure(subjects, inputs.policy):
-        run.say(f"release: the smallest group alike in {', '.join(measured['quasi_identifiers'])} is of {measured['k']}")
+        run.say(f"release: the smallest group alike in {', '.join(measured.quasi_identifiers)} is of {measured.k}")
     return folder
 
 

@@ -12,7 +12,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from unibase.imaging.confidentiality.fast import FastHeader, NotFast
 from unibase.imaging.confidentiality.gathering import Gatherer, knowledge_of
 from unibase.imaging.confidentiality.mosaics import mosaic_elements
 from unibase.imaging.confidentiality.policy import Policy, keyword_of, policy_of
+from unibase.imaging.confidentiality.pseudonymised_copy import Deidentified
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.source import (
     BIRTH_DATE,
@@ -53,7 +54,7 @@ from unibase.imaging.pixel_text.pixel_decisions import Decision
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
-__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file", "said_of_dates"]
+__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "copy_of", "deidentify_file", "said_of_dates"]
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,19 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
         task: The instance, where its copy goes, and what is known of its person.
 
     Returns:
-        `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
-        `SOPClassUID`, `Modality`, `dates_before`: what the source says of its dates (0028,0303), `met`: words of its texts that
-        are names too (of the vault), and `actions`: `{action: {keyword: count}}`.
+        The fields of `Deidentified`, by name.
+
+    Raises:
+        Unusable: As `copy_of`.
+    """
+    return asdict(copy_of(task))
+
+
+def copy_of(task: DeidentifyTask) -> Deidentified:
+    """Write the copy that `deidentify_file` writes, and return what it is.
+
+    Args:
+        task: The instance, where its copy goes, and what is known of its person.
 
     Raises:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
@@ -161,7 +172,7 @@ def _treated(task: DeidentifyTask, source: Source) -> Source | None:
     return Source(task.source, blanked(content, boxes), "blanked") if boxes else None
 
 
-def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, object]:
+def _deidentify(task: DeidentifyTask, source: Source) -> Deidentified:
     policy = policy_of(task.options)
     try:
         header, job, facts = _clean(task, policy, source, source.fast_header(policy))
@@ -181,19 +192,19 @@ def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, object]:
     names = (os.fspath(task.destination_root), job.subject_id.decode(), study.decode(), series.decode(), instance.decode())
     path = "/".join(names) + ".dcm"
     digest = write_copy(path, meta, header, source, job.identifiers)
-    return {
-        "path": path,
-        "subject_id": int(job.subject_id),
-        "blake3": digest,
-        "StudyInstanceUID": study.decode(),
-        "SeriesInstanceUID": series.decode(),
-        "SOPInstanceUID": instance.decode(),
-        "SOPClassUID": job.sop_class,
-        "Modality": facts.get("Modality", ""),
-        "met": sorted(job.identifiers.met),
-        "dates_before": facts.get("LongitudinalTemporalInformationModified", "").upper(),
-        "actions": _actions(job.tally),
-    }
+    return Deidentified(
+        path=path,
+        subject_id=int(job.subject_id),
+        blake3=digest,
+        StudyInstanceUID=study.decode(),
+        SeriesInstanceUID=series.decode(),
+        SOPInstanceUID=instance.decode(),
+        SOPClassUID=job.sop_class,
+        Modality=facts.get("Modality", ""),
+        met=sorted(job.identifiers.met),
+        dates_before=facts.get("LongitudinalTemporalInformationModified", "").upper(),
+        actions=_actions(job.tally),
+    )
 
 
 def _clean(

@@ -76,7 +76,7 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
         Unusable: `suv-not-computable` when header and table contradict each other.
     """
     first, notes = slices[0], []
-    person: dict[str, Any] = {}
+    person: dict[str, object] = {}
     if _adds(first, "PatientWeight", facts.weight, WEIGHT):
         person["PatientWeight"] = facts.weight
         notes.append("weight-from-table")
@@ -92,12 +92,14 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
     notes += [f"{name}-from-table" for keyword, name in names.items() if keyword in tracer]
     if not notes:
         return list(slices), ()
-    return [Completed(header, person | _with_tracer(header, tracer)) for header in slices], tuple(sorted(notes))
+    return [_completed(header, person, tracer) for header in slices], tuple(sorted(notes))
 
 
-def _with_tracer(header: Header, values: Mapping[str, object]) -> dict[str, object]:
+def _completed(header: Header, person: Mapping[str, object], tracer: Mapping[str, object]) -> Completed:
+    """Return a header with what the table says of the `person`, and of the `tracer` where it says something."""
     items: Sequence[Header | None] = header.get(_TRACER) or [None]
-    return {_TRACER: [Completed(item, values) for item in items]} if values else {}
+    sequence = {_TRACER: [Completed(item, tracer) for item in items]} if tracer else {}
+    return Completed(header, {**person, **sequence})
 
 
 def _adds(holder: Header | None, keyword: str, value: float | None, plausible: tuple[float, float]) -> bool:

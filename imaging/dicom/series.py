@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -113,7 +113,7 @@ def read_index(
         {
             "subject_id": subject(str(_first(headers).get("PatientID"))),
             "centre": _centre(centre_of, place),
-            **_said_of_series(headers),
+            **asdict(_said_of_series(headers)),
             "folder": (folder / place).relative_to(base).as_posix(),
             "input_digest": _input_digest(folder, paths, digests or {}),
         }
@@ -155,22 +155,47 @@ def _first(headers: Sequence[Header]) -> Header:
     return min(headers, key=lambda header: str(header.get("SOPInstanceUID", "")))
 
 
-def _said_of_series(headers: Sequence[Header]) -> dict[str, object]:
-    """Return what the instances of one series say of it: the columns of SERIES that stand in the header."""
+@dataclass(frozen=True)
+class _SaidOfSeries:
+    """The columns of SERIES that stand in the headers of a series."""
+
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    Modality: str | None
+    SOPClassUID: str | None
+    PatientSex: str | None
+    Manufacturer: str | None
+    ManufacturerModelName: str | None
+    BodyPartExamined: str | None
+    SeriesDescription: str | None
+    FrameOfReferenceUID: str | None
+    series_time: datetime | None
+    PatientAge: float | None
+    PatientWeight: float | None
+    ReferencedSeriesInstanceUID: str | None
+    instances: int
+
+
+_TEXTS = (
+    "Modality", "SOPClassUID", "PatientSex", "Manufacturer", "ManufacturerModelName", "BodyPartExamined", "SeriesDescription",
+)  # fmt: skip
+
+
+def _said_of_series(headers: Sequence[Header]) -> _SaidOfSeries:
+    """Return what the instances of one series say of it."""
     first = _first(headers)
     moments = [moment for header in headers if (moment := series_moment(header)) is not None]
-    texts = ("Modality", "SOPClassUID", "PatientSex", "Manufacturer", "ManufacturerModelName", "BodyPartExamined")
-    return {
-        "StudyInstanceUID": str(first.get("StudyInstanceUID", "")),
-        "SeriesInstanceUID": str(first.get("SeriesInstanceUID")),
-        **{keyword: _text(first, keyword) for keyword in (*texts, "SeriesDescription")},
-        "FrameOfReferenceUID": _frame_of_reference(first),
-        "series_time": min(moments, default=None),
-        "PatientAge": _age_in_years(str(first.get("PatientAge", "") or "")),
-        "PatientWeight": _positive(first, "PatientWeight"),
-        "ReferencedSeriesInstanceUID": _referenced_series(first),
-        "instances": len(headers),
-    }
+    return _SaidOfSeries(
+        StudyInstanceUID=str(first.get("StudyInstanceUID", "")),
+        SeriesInstanceUID=str(first.get("SeriesInstanceUID")),
+        **{keyword: _text(first, keyword) for keyword in _TEXTS},
+        FrameOfReferenceUID=_frame_of_reference(first),
+        series_time=min(moments, default=None),
+        PatientAge=_age_in_years(str(first.get("PatientAge", "") or "")),
+        PatientWeight=_positive(first, "PatientWeight"),
+        ReferencedSeriesInstanceUID=_referenced_series(first),
+        instances=len(headers),
+    )
 
 
 def _input_digest(folder: Path, paths: Sequence[Path], known: Mapping[str, str]) -> str:

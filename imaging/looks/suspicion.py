@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +72,7 @@ def suspected(frame: pl.DataFrame) -> pl.DataFrame:
     for group in _groups(rows, ["SeriesInstanceUID", "region"]):
         _other_readers(rows, group, points)
     for number, row in enumerate(rows.iter_rows(named=True)):
-        points[number] |= _alone(row)
+        points[number] |= dict(_alone(row))
     ranked = [sorted(found.items(), key=lambda item: (-item[1], item[0])) for found in points]
     told = pl.DataFrame(
         {
@@ -131,18 +131,16 @@ def _other_readers(rows: pl.DataFrame, group: list[int], points: list[dict[str, 
             points[number]["far from the other reader's"] = min(apart / radius, 5.0)
 
 
-def _alone(row: dict[str, object]) -> dict[str, float]:
-    """Return what makes a region suspect by itself."""
-    found: dict[str, float] = {}
+def _alone(row: dict[str, object]) -> Iterator[tuple[str, float]]:
+    """Yield what makes a region suspect by itself, and by how many points."""
     coverage, slices, edges = row["coverage"], row["slices"], row["edges"]
     if isinstance(coverage, float) and coverage < 1:
-        found["cut off by the image"] = 2 + 5 * (1 - coverage)
+        yield "cut off by the image", 2 + 5 * (1 - coverage)
     if slices == 1:
-        found["one slice"] = 3.0
+        yield "one slice", 3.0
     if edges:
-        found["touches the end of the image"] = 1.0
+        yield "touches the end of the image", 1.0
     name = f"{row['region']} {row['roi_name'] or ''}".replace("_", " ")
     said = {side for side, words in (("L", _LEFT), ("R", _RIGHT)) if words.search(name)}
     if row["side"] and len(said) == 1 and row["side"] not in said:
-        found["on the other side than its name says"] = 6.0
-    return found
+        yield "on the other side than its name says", 6.0

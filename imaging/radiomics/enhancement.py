@@ -80,12 +80,13 @@ def enhancement_rows(task: FeatureTask, rows: Sequence[Row], told: list[dict[str
     clock = shared_clock([phase.times for phase in courses.phases])
     problem = refused or _no_course(courses.phases, clock is not None)
     if problem or clock is None:
-        told += [_refusal(place, problem) for place in courses.last]
+        for place in courses.last:
+            _refuse(told, place, problem)
         return []
     found = []
     for place, means in courses.means.items():
         if len(means) < len(courses.phases):
-            told.append(_refusal(place, "The region cannot be read on every phase."))
+            _refuse(told, place, "The region cannot be read on every phase.")
         else:
             found += _row(task, courses, place, clock, _digest_among(rows, place))
     return found
@@ -101,8 +102,9 @@ def _no_course(phases: Sequence[Volume], timed: bool) -> str:
     return "" if timed else "The headers do not say when the phases were acquired, or in another order than that of the phases."
 
 
-def _refusal(place: _Place, message: str) -> dict[str, object]:
-    return entry(f"{place.target} (enhancement)", place.roi_name, Unusable(NO_PHASE_TIMES, message, NO_PHASE_TIMES.remedy))
+def _refuse(told: list[dict[str, object]], place: _Place, message: str) -> None:
+    problem = Unusable(NO_PHASE_TIMES, message, NO_PHASE_TIMES.remedy)
+    told.append(entry(f"{place.target} (enhancement)", place.roi_name, problem))
 
 
 def _digest_among(rows: Sequence[Row], place: _Place) -> str:

@@ -63,7 +63,8 @@ def dose_rows(task: FeatureTask, volume: Volume, regions: Drawn, told: Rows) -> 
             label = " ".join(word for word in (dose.summation, name) if word) if name else ""
             rows += _of_dose(task, _on_image(task, volume, dose, label, regions), regions, told)
         except Unusable as problem:
-            told += [_refusal(region, problem) for region, _ in regions]
+            for region, _ in regions:
+                _refuse(told, region, problem)
     return rows
 
 
@@ -74,8 +75,8 @@ def _named(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
         yield f"{number} of {len(alone)}" if len(alone) > 1 else "", path
 
 
-def _refusal(region: Region, problem: Unusable) -> dict[str, object]:
-    return entry(f"{region.target} (dose)", region.roi_name, problem)
+def _refuse(told: list[dict[str, object]], region: Region, problem: Unusable) -> None:
+    told.append(entry(f"{region.target} (dose)", region.roi_name, problem))
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,14 @@ def _of_dose(task: FeatureTask, on: _OnImage, regions: Drawn, told: Rows) -> Row
         try:
             inside.append((region, _cut(mask, on, task.choices)))
         except Unusable as problem:
-            told.append(_refusal(region, problem))
+            _refuse(told, region, problem)
     masks = [mask.region for _, mask in inside]
     results = extract_regions(on.volume, masks, on.settings, task.choices.engine, task.choices.mode)
     of_dose = replace(task, settings=on.settings)
     rows: Rows = []
     for (region, mask), result in zip(inside, results, strict=True):
         if isinstance(result, Unusable):
-            told.append(_refusal(region, result))
+            _refuse(told, region, result)
             continue
         features = {kind: dict(values) for kind, values in result[0].items()}
         features.setdefault("original", {}).update(_metrics(on.volume, mask.region, task.choices.dose_metrics))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unibase.groundwork.files import digest_of
+from unibase.groundwork.files import JsonObject, digest_of
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging import reasons
 from unibase.imaging.engine.options import FAMILIES
@@ -90,9 +90,9 @@ class FeatureSettings:
         """SHA-256 of the effective settings; the layout of the file, its comments and key order do not count."""
         return digest_of(self.as_dict())
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> JsonObject:
         """Return the effective settings as a JSON value in the form of a PyRadiomics parameter file."""
-        value: dict[str, Any] = {
+        value: JsonObject = {
             "imageType": {name: dict(own) for name, own in self.image_types.items()},
             "featureClass": {name: list(features or ()) for name, features in self.feature_classes.items()},
             # PyRadiomics' default label is none that was asked for: read again, the file must mean the same.
@@ -160,20 +160,21 @@ def make_settings(content: object) -> FeatureSettings:
     Raises:
         UserError: As `read_settings`.
     """
-    known = ("imageType", "featureClass", "setting", "voxelSetting", "ibsi")
     content = _mapping("the parameter file", content)
-    _only(content, known, "the parameter file")
-    voxel = _check_setting("voxelSetting", _mapping("voxelSetting", content.get("voxelSetting")), _VOXEL_CHECKS)
-    setting = dict(DEFAULTS)
-    given = _check_setting("setting", _mapping("setting", content.get("setting")))
+    _only(content, ("imageType", "featureClass", "setting", "voxelSetting", "ibsi"), "the parameter file")
+    voxel = _mapping("voxelSetting", content.get("voxelSetting"))
+    _check_setting("voxelSetting", voxel, _VOXEL_CHECKS)
+    given = _mapping("setting", content.get("setting"))
+    _check_setting("setting", given, _CHECKS)
     # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
     additional_info = given.pop("additionalInfo", None)
-    setting.update(given)
+    setting = {**DEFAULTS, **given}
     image_types = {}
     for name, own in _mapping("imageType", content.get("imageType")).items():
         if name not in IMAGE_TYPES:
             raise UserError(f"imageType.{name} is unknown. Allowed: {', '.join(IMAGE_TYPES)}.")
-        image_types[name] = _check_setting(f"imageType.{name}", _mapping(f"imageType.{name}", own))
+        image_types[name] = _mapping(f"imageType.{name}", own)
+        _check_setting(f"imageType.{name}", image_types[name], _CHECKS)
         if name == "LoG" and not {**setting, **image_types[name]}.get("sigma"):
             raise UserError("imageType.LoG needs sigma, a list of widths in mm, such as LoG: {sigma: [1.0, 3.0]}.")
     feature_classes: dict[str, list[str] | None] = {}
@@ -182,11 +183,13 @@ def make_settings(content: object) -> FeatureSettings:
     if not feature_classes:
         # PyRadiomics enables shape2D too, then leaves it out with a warning unless the extraction is 2D.
         feature_classes = {name: None for name in FEATURE_CLASSES if name != "shape2D" or setting["force2D"]}
+    ibsi = _mapping("ibsi", content.get("ibsi"))
+    _check_ibsi(ibsi)
     return FeatureSettings(
         image_types or {"Original": {}},
         feature_classes,
         setting,
-        _check_ibsi(_mapping("ibsi", content.get("ibsi"))),
+        ibsi,
         given.get("label"),
         _without_effect(additional_info, given, image_types)
         + (("voxelSetting acts on maps alone (unibase maps).",) if voxel else ()),
@@ -231,14 +234,13 @@ def for_a_plane(settings: FeatureSettings) -> FeatureSettings:
     return replace(settings, feature_classes=classes, setting=setting, ibsi=ibsi)
 
 
-def _check_ibsi(content: dict[str, object]) -> dict[str, Any]:
+def _check_ibsi(content: Mapping[str, object]) -> None:
     from unibase.imaging.engine.options import IbsiOptions
 
     try:
         IbsiOptions.of(content)
     except (ValueError, TypeError) as error:
         raise UserError(f"ibsi: {error}. Correct the key and try again.") from None
-    return content
 
 
 def _check_features(name: str, features: object) -> list[str] | None:
@@ -271,8 +273,7 @@ def _only(content: Mapping[str, object], known: tuple[str, ...], place: str) -> 
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Allowed: {', '.join(known)}.")
 
 
-def _check_setting(place: str, content: dict[str, object], checks: Mapping[str, _Check] | None = None) -> dict[str, Any]:
-    checks = _CHECKS if checks is None else checks
+def _check_setting(place: str, content: Mapping[str, object], checks: Mapping[str, _Check]) -> None:
     for key, value in content.items():
         if key not in checks:
             raise UserError(f"{place}.{key} is unknown. Allowed: {', '.join(sorted(checks))}.")
@@ -283,7 +284,6 @@ def _check_setting(place: str, content: dict[str, object], checks: Mapping[str, 
             continue
         if not check(value):
             raise UserError(f"{place}.{key} must be {allowed}.")
-    return content
 
 
 def _is_int(value: object) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unibase.groundwork.files import JsonObject
+from unibase.groundwork.files import Json
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.voxels.layers import Layer, NamedRegion
 
@@ -87,11 +87,11 @@ def write_store(stored: Stored, folder: Path) -> None:
         group = labels.create_group(name)
         _write_array(group, "0", layer.array)
         named = zip(layer.regions, layer.boxes(), strict=True)
-        values = [
+        values: list[Json] = [
             {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box, **dict(_made(one))}
             for value, (one, box) in enumerate(named, 1)
         ]
-        label: JsonObject = {"properties": values, "source": {"image": "../../"}}
+        label: dict[str, Json] = {"properties": values, "source": {"image": "../../"}}
         group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
 
 
@@ -127,8 +127,8 @@ def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path)
     scales = _multiscale("maps", grid, channels=True)
     place = {"spacing": list(grid.spacing), "origin": list(grid.origin), "direction": list(grid.direction)}
     channels = [{"label": name, "active": False} for name in names]
-    about: JsonObject = {**place, "coordinates": "LPS", "channels": list(names)}
-    ome: JsonObject = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
+    about: dict[str, Json] = {**place, "coordinates": "LPS", "channels": list(names)}
+    ome: dict[str, Json] = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
     root.attrs.update({"ome": ome, ABOUT: {**about}})
 
 
@@ -149,7 +149,7 @@ def _write_array(group: zarr.Group, name: str, array: Array) -> None:
     made[...] = array
 
 
-def _multiscale(name: str, grid: Grid, channels: bool = False) -> JsonObject:
+def _multiscale(name: str, grid: Grid, channels: bool = False) -> dict[str, Json]:
     space = [{"name": axis, "type": "space", "unit": "millimeter"} for axis in "zyx"]
     axes = [*([{"name": "c", "type": "channel"}] if channels else []), *space]
     moves = [
@@ -159,7 +159,7 @@ def _multiscale(name: str, grid: Grid, channels: bool = False) -> JsonObject:
     return {"name": name, "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": moves}]}
 
 
-def _about(stored: Stored) -> JsonObject:
+def _about(stored: Stored) -> dict[str, Json]:
     """Return what OME-Zarr has no word for: the direction of oblique axes, the unit of the values, and the facts."""
     grid = stored.grid
     place = {"size": grid.size, "spacing": grid.spacing, "origin": grid.origin, "direction": grid.direction}

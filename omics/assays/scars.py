@@ -7,7 +7,7 @@ chromosome, which TAI is told against, are total copies, as there for Sequenza's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -68,7 +68,7 @@ def _scores(sample: pl.DataFrame, build: Build) -> tuple[float | None, ...]:
     known = int((told["end"] - told["start"] + 1).sum())
     if not known or known < MIN_KNOWN * bases or told.filter((pl.col("total") % 1 != 0) | (pl.col("minor") % 1 != 0)).height:
         return (None,) * 4
-    genome = _chromosomes(told)
+    genome = dict(_chromosomes(told))
     loh = sum(count_loh(pieces) for pieces in genome.values())
     order = list(dict.fromkeys(piece.total for pieces in genome.values() for piece in _long(pieces)))
     tai = sum(count_tai(pieces, CENTROMERES[build][name], order) for name, pieces in genome.items())
@@ -76,14 +76,14 @@ def _scores(sample: pl.DataFrame, build: Build) -> tuple[float | None, ...]:
     return (float(loh), float(tai), float(lst), float(loh + tai + lst))
 
 
-def _chromosomes(told: pl.DataFrame) -> dict[str, list[Piece]]:
-    """Return the pieces of each chromosome in order, neighbours of the same copies as one."""
+def _chromosomes(told: pl.DataFrame) -> Iterator[tuple[str, list[Piece]]]:
+    """Yield each chromosome and its pieces in order, neighbours of the same copies as one."""
     found: dict[str, list[Piece]] = {}
     ordered = told.with_columns(pl.col("chromosome").cast(pl.Int64()).alias("number")).sort("number", "start", "end")
     for name, start, end, total, minor in ordered.select("chromosome", "start", "end", "total", "minor").iter_rows():
         less = min(int(minor), int(total) - int(minor))
         found.setdefault(name, []).append(Piece(start, end, int(total) - less, less))
-    return {name: merged(pieces) for name, pieces in found.items()}
+    yield from ((name, merged(pieces)) for name, pieces in found.items())
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:

@@ -7,7 +7,7 @@ was learned. A row never changes until somebody asks for a new fit.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ class FrozenAssay:
     @property
     def digest(self) -> str:
         """SHA-256 over all that was learned, the names of the samples and the genes."""
-        return digest_of([self.scale.digest, list(self.samples), _columns(self.genes)])
+        return digest_of([self.scale.digest, list(self.samples), dict(_columns(self.genes))])
 
     def transform(self, adata: AnnData) -> AnnData:
         """Transform the samples of `adata` (whole counts), each from itself alone.
@@ -122,7 +122,7 @@ class FrozenAssay:
             self.scale.save(temporary / "scale")
             lines = "".join(f"{name}\n" for name in self.samples)
             write_text(temporary / _LINES, lines)
-            genes = _columns(self.genes)
+            genes = dict(_columns(self.genes))
             record = {"format": FORMAT, "digest": self.digest, "genes": genes, **further}
             write_json(temporary / "frozen.json", record)
 
@@ -204,5 +204,5 @@ def fitted_samples(folder: Path | str) -> tuple[str, ...]:
     return tuple((Path(folder) / _LINES).read_text(encoding="utf-8").splitlines())
 
 
-def _columns(genes: pd.DataFrame) -> dict[str, list[object]]:
-    return {str(name): genes[name].tolist() for name in genes.columns}
+def _columns(genes: pd.DataFrame) -> Iterator[tuple[str, list[object]]]:
+    yield from ((str(name), genes[name].tolist()) for name in genes.columns)

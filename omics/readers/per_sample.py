@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,7 @@ def read_folder(folder: Path, wanted: Wanted) -> PerSample:
     for tool in _TOOLS:
         mine = [path for path in files if tool.files.match(path.name)]
         if mine and (tool.name not in _BY_CONTENT or _all_of(tool, mine)):
-            return read_files(mine, tool.name, wanted, _gdc_names(files))
+            return read_files(mine, tool.name, wanted, dict(_gdc_names(files)))
     raise UserError(
         f"{folder} holds no files of one sample each that are known: STAR ReadsPerGene.out.tab, GDC augmented_star_gene_counts, RSEM "
         "genes.results, htseq counts, featureCounts, salmon quant.sf, kallisto abundance.tsv, or tables of genes and counts. Give the "
@@ -204,9 +204,8 @@ def _is_uuid(text: str) -> bool:
     return bool(re.match(r"^[0-9a-f]{8}-[0-9a-f]{1,4}(-[0-9a-f-]*)?$", text))
 
 
-def _gdc_names(files: list[Path]) -> dict[str, str]:
-    """Return the sample of each file by GDC's sample sheets among the files."""
-    names: dict[str, str] = {}
+def _gdc_names(files: list[Path]) -> Iterator[tuple[str, str]]:
+    """Yield each file and its sample, by GDC's sample sheets among the files."""
     for path in files:
         if not re.match(r"^gdc_sample_sheet.*\.(tsv|csv|txt)$", path.name, re.IGNORECASE):
             continue
@@ -214,8 +213,7 @@ def _gdc_names(files: list[Path]) -> dict[str, str]:
         if not {"File Name", "Sample ID"} <= set(table.titles):
             continue
         columns = [table.texts(table.titles.index(title)) for title in ("File Name", "Sample ID")]
-        names |= dict(zip(*columns, strict=True))
-    return names
+        yield from zip(*columns, strict=True)
 
 
 def _column(table: Table, tool: _Tool, strand: Strand, mapping: Mapping[str, str] | None) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.groups import Groups
@@ -23,7 +23,8 @@ def name_persons(groups: Groups, state: State, others: set[RecordKey]) -> dict[R
     """
     members = list(groups.members().values())
     held = [Counter(state.assignment[r] for r in mine if r in state.assignment and r not in others) for mine in members]
-    owner = _owners(members, held, {r for r, person in state.assignment.items() if r not in others and _record_of(person) == r})
+    naming = {r for r, person in state.assignment.items() if r not in others and _record_of(person) == r}
+    owner = dict(_owners(members, held, naming))
     assignment: dict[RecordKey, str] = {}
     for at, mine in enumerate(members):
         kept = [person for person in held[at] if owner.get(person) == at]
@@ -55,8 +56,8 @@ def changes_between(assignment: Mapping[RecordKey, str], before: Mapping[RecordK
     return changes
 
 
-def _owners(members: list[list[RecordKey]], held: list[Counter[str]], naming: set[RecordKey]) -> dict[str, int]:
-    """Return which group goes on under the name of each person: that of the naming record, else the one with most records.
+def _owners(members: list[list[RecordKey]], held: list[Counter[str]], naming: set[RecordKey]) -> Iterator[tuple[str, int]]:
+    """Yield each person, and which group goes on under that name: that of the naming record, else the one with most records.
 
     Args:
         members: The records of each group.
@@ -68,11 +69,9 @@ def _owners(members: list[list[RecordKey]], held: list[Counter[str]], naming: se
     for at, counts in enumerate(held):
         for person, count in counts.items():
             claims[person].append((-count, at))
-    owner = {}
     for person, found in claims.items():
         record = _record_of(person)
-        owner[person] = home[record] if record in naming else min(found)[1]
-    return owner
+        yield person, home[record] if record in naming else min(found)[1]
 
 
 def _new_name(record: RecordKey, state: State, others: set[RecordKey]) -> str:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def update_ledger(
     changes = changes_between(judged.assignment, state.assignment, others)
     counts = _counts(judged, changes)
     write_revision(folder, state, Revision(
-        rows, changes, [*judged.made, *judged.undone], decisions, judged.review, counts, max_shift_days,
+        rows, changes, [*judged.made, *judged.undone], decisions, judged.review, asdict(counts), max_shift_days,
     ))  # fmt: skip
     return _report(state, judged, changes, counts, key)
 
@@ -243,19 +243,32 @@ def _lost_decisions(edges: Iterable[Edge], others: set[RecordKey]) -> list[Edge]
     return [Edge(0.0, edge.left, edge.right, OTHER_ROWS, edge.score) for edge in lost]
 
 
-def _counts(judged: _Judged, changes: list[Change]) -> dict[str, object]:
-    return {
-        "records": len(judged.assignment),
-        "persons": len(set(judged.assignment.values())),
-        "links": dict(sorted(Counter(edge.rule for edge in judged.made).items())),
-        "refused": dict(sorted(judged.reasons.items())),
-        "undone": len(judged.undone),
-        "changes": dict(sorted(Counter(change.action for change in changes).items())),
-        "review": len(judged.review),
-    }
+@dataclass(frozen=True)
+class _Counts:
+    """Counts of a revision: links by rule, refusals by reason, changes by action."""
+
+    records: int
+    persons: int
+    links: dict[str, int]
+    refused: dict[str, int]
+    undone: int
+    changes: dict[str, int]
+    review: int
 
 
-def _report(state: State, judged: _Judged, changes: list[Change], counts: dict[str, Any], key: Key) -> LinkReport:
+def _counts(judged: _Judged, changes: list[Change]) -> _Counts:
+    return _Counts(
+        records=len(judged.assignment),
+        persons=len(set(judged.assignment.values())),
+        links=dict(sorted(Counter(edge.rule for edge in judged.made).items())),
+        refused=dict(sorted(judged.reasons.items())),
+        undone=len(judged.undone),
+        changes=dict(sorted(Counter(change.action for change in changes).items())),
+        review=len(judged.review),
+    )
+
+
+def _report(state: State, judged: _Judged, changes: list[Change], counts: _Counts, key: Key) -> LinkReport:
     now, then = set(judged.assignment.values()), set(state.assignment.values())
     touched = {change.person for change in changes} | {change.previous for change in changes if change.previous}
     subjects = {person: pseudonyms.subject_id(key, person) for person in touched | now}
@@ -266,12 +279,12 @@ def _report(state: State, judged: _Judged, changes: list[Change], counts: dict[s
         records=len(judged.assignment),
         persons=len(now),
         new_persons=len(now - then),
-        links=counts["links"],
+        links=counts.links,
         merges=len({change.previous for change in changes if change.action == "merge"} - now),
         splits=len({change.person for change in changes if change.action == "split"} - then),
         undone=len(judged.undone),
-        replaced=counts["changes"].get("replaced", 0),
-        refused=counts["refused"],
+        replaced=counts.changes.get("replaced", 0),
+        refused=counts.refused,
         review=len(judged.review),
         changed_subjects=tuple(sorted(subjects[person] for person in touched & now)),
         gone_subjects=tuple(sorted(subjects[person] for person in touched - now)),

@@ -93,7 +93,7 @@ def _stores(release: Release) -> list[JsonObject]:
 
 def _field(table: str, row: Mapping[str, str]) -> JsonObject:
     name = f"{table}/{row['column']}"
-    field = {
+    field: JsonObject = {
         "@type": "cr:Field",
         "@id": name,
         "name": name,

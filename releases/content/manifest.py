@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unibase.groundwork.files import json_text, sha256_bytes, sha256_file, write_json
+from unibase.groundwork.files import JsonObject, json_text, sha256_bytes, sha256_file, write_json
 from unibase.groundwork.problems import UserError
 
 MANIFEST = "manifest.json"
@@ -30,7 +30,7 @@ def _list_files(folder: Path | str) -> dict[str, dict[str, object]]:
     }
 
 
-def write(folder: Path | str, about: dict[str, object]) -> dict[str, Any]:
+def write(folder: Path | str, about: JsonObject) -> JsonObject:
     """List all files of `folder` and write `manifest.json` with `about` beside them; return the manifest.
 
     `manifest_sha256` is the digest of the manifest without it, so that damage to the manifest is found as well. Who

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import polars as pl
 
 from unibase.groundwork import image_tables, tables
-from unibase.groundwork.files import digest_of, sha256_file, write_bytes, write_json, write_text
+from unibase.groundwork.files import JsonObject, digest_of, sha256_file, write_bytes, write_json, write_text
 from unibase.groundwork.problems import UserError
 from unibase.privacy.leaks import leak_scan
 from unibase.privacy.leaks.leak_scan import Needle
@@ -302,9 +302,10 @@ def _write_dictionary(described: pl.DataFrame, folder: Path) -> None:
     write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
 
 
-def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) -> dict[str, Any]:
+def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) -> JsonObject:
     """Return the manifest without its files; its counts of persons are those that may be shown."""
     counts = weighed.cohort.counts
+    promised = disclosure_policy.promised(inputs.policy)
     shapes = {name: width for name, ((_, width), _) in content.modalities.items()}
     return {
         "format": FORMAT,
@@ -323,7 +324,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "key_fingerprint": inputs.key_fingerprint,
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
-        "disclosure": disclosure_policy.promised(inputs.policy),
+        "disclosure": {} if promised is None else asdict(promised),
         "coarsened": inputs.policy.coarser(),
         "told_elsewhere": dict(content.told_elsewhere),
         "flow": [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -353,25 +353,31 @@ def _masked(
         table, column = row["table"], row["column"]
         if (one := shown.get(f"{table}.{column}")) is not None:
             centres = dict(one.by_centre) if column != "centre" else {}
-            row |= _texts(one.missing, dict(one.reasons), centres)
+            row |= asdict(_counted(one.missing, dict(one.reasons), centres))
         elif table in of_rows and (found := of_rows[table]) is not None:
-            row |= _texts(found.missing.get(column, 0), dict(found.reasons.get(column, ())), {})
+            row |= asdict(_counted(found.missing.get(column, 0), dict(found.reasons.get(column, ())), {}))
         elif table in COUNTED and table not in of_rows:
             row |= {"completeness_by_centre": ""}
         else:
-            row |= _texts(None, dict.fromkeys(json.loads(row["missing_by_reason"] or "{}")), {})
+            row |= asdict(_counted(None, dict.fromkeys(json.loads(row["missing_by_reason"] or "{}")), {}))
         if table not in COUNTED:
             row["rows"] = None
         changed.append(row)
     return pl.DataFrame(changed, schema=dictionary.schema)
 
 
-def _texts(missing: int | None, reasons: Mapping[str, int | None], centres: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "missing": missing,
-        "missing_by_reason": json.dumps(reasons, sort_keys=True) if reasons else "",
-        "completeness_by_centre": json.dumps(centres, sort_keys=True, ensure_ascii=False) if centres else "",
-    }
+@dataclass(frozen=True)
+class _Counted:
+    """What the dictionary counts of a column; by reason and by centre as JSON texts, empty where there is nothing."""
+
+    missing: int | None
+    missing_by_reason: str
+    completeness_by_centre: str
+
+
+def _counted(missing: int | None, reasons: Mapping[str, int | None], centres: Mapping[str, object]) -> _Counted:
+    by_centre = json.dumps(centres, sort_keys=True, ensure_ascii=False) if centres else ""
+    return _Counted(missing, json.dumps(reasons, sort_keys=True) if reasons else "", by_centre)
 
 
 def _of_levels(one: Characteristic, min_cell: int) -> list[Decision]:

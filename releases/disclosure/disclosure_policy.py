@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -143,8 +143,48 @@ def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy, rare: Mapping[str, Se
     return frame.with_columns(changes)
 
 
-def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
-    """Return k, l per sensitive column, and how many subjects stand in classes below `min_k`; empty without a policy.
+@dataclass(frozen=True)
+class Measured:
+    """How far a table keeps to its policy.
+
+    Attributes:
+        quasi_identifiers: Columns by which subjects are alike.
+        min_k: Fewest subjects that must be alike.
+        k: Subjects of the smallest class.
+        classes: Number of classes.
+        subjects_below_min_k: Subjects in classes of fewer than `min_k`.
+        min_l: Fewest values of a sensitive column that each class must have.
+        l: Fewest values that a class has, by sensitive column.
+    """
+
+    quasi_identifiers: list[str]
+    min_k: int
+    k: int
+    classes: int
+    subjects_below_min_k: int
+    min_l: int
+    l: dict[str, int]  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Promised:
+    """What a release that was published keeps to.
+
+    Attributes:
+        quasi_identifiers: Columns by which subjects are alike.
+        min_k: Fewest subjects that are alike.
+        min_l: Fewest values of each sensitive column among them.
+        sensitive: The sensitive columns.
+    """
+
+    quasi_identifiers: list[str]
+    min_k: int
+    min_l: int
+    sensitive: list[str]
+
+
+def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> Measured | None:
+    """Return k, l per sensitive column, and how many subjects stand in classes below `min_k`; None without a policy.
 
     Raises:
         UserError: If the policy names a column that the subjects table lacks.
@@ -156,24 +196,24 @@ def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
             f"The disclosure policy names {', '.join(absent)}, which the subjects table lacks. It has: {', '.join(subjects.columns)}."
         )
     if not policy.quasi_identifiers:
-        return {}
+        return None
     classes = subjects.group_by(list(policy.quasi_identifiers)).agg(
         pl.len().alias("__size"), *[pl.col(name).n_unique().alias(f"__{name}") for name in policy.sensitive]
     )
     small = classes.filter(pl.col("__size") < policy.min_k)
-    return {
-        "quasi_identifiers": list(policy.quasi_identifiers),
-        "min_k": policy.min_k,
-        "k": int(classes["__size"].min()),  # type: ignore[arg-type]
-        "classes": classes.height,
-        "subjects_below_min_k": int(small["__size"].sum()),
-        "min_l": policy.min_l,
-        "l": {name: int(classes[f"__{name}"].min()) for name in policy.sensitive},  # type: ignore[arg-type]
-    }
+    return Measured(
+        quasi_identifiers=list(policy.quasi_identifiers),
+        min_k=policy.min_k,
+        k=int(classes["__size"].min()),  # type: ignore[arg-type]
+        classes=classes.height,
+        subjects_below_min_k=int(small["__size"].sum()),
+        min_l=policy.min_l,
+        l={name: int(classes[f"__{name}"].min()) for name in policy.sensitive},  # type: ignore[arg-type]
+    )
 
 
-def promised(policy: DisclosurePolicy) -> dict[str, object]:
-    """Return what a release that was published keeps to, for its page and manifest; empty without quasi-identifiers.
+def promised(policy: DisclosurePolicy) -> Promised | None:
+    """Return what a release that was published keeps to, for its page and manifest; None without quasi-identifiers.
 
     The size of the smallest class is a count of persons like any other, often of a few: it is told to whoever publishes,
     and never leaves.
@@ -183,31 +223,30 @@ def promised(policy: DisclosurePolicy) -> dict[str, object]:
 
     Example:
         >>> promised(DisclosurePolicy(["SEX", "AGE"], min_k=5))
-        {'quasi_identifiers': ['SEX', 'AGE'], 'min_k': 5, 'min_l': 1, 'sensitive': []}
+        Promised(quasi_identifiers=['SEX', 'AGE'], min_k=5, min_l=1, sensitive=[])
     """
     if not policy.quasi_identifiers:
-        return {}
-    named = {"quasi_identifiers": list(policy.quasi_identifiers), "min_k": policy.min_k}
-    return {**named, "min_l": policy.min_l, "sensitive": list(policy.sensitive)}
+        return None
+    return Promised(list(policy.quasi_identifiers), policy.min_k, policy.min_l, list(policy.sensitive))
 
 
-def enforce(measured: Mapping[str, Any]) -> None:
+def enforce(measured: Measured | None) -> None:
     """Refuse a release that fails its policy, by what `measure` found, `measured`.
 
     Raises:
         UserError: With how far it is from the policy, and what can be made coarser.
     """
-    if not measured:
+    if measured is None:
         return
-    columns = ", ".join(measured["quasi_identifiers"])
-    if measured["k"] < measured["min_k"]:
+    columns = ", ".join(measured.quasi_identifiers)
+    if measured.k < measured.min_k:
         raise UserError(
-            f"The release is not published: {measured['subjects_below_min_k']} subjects share {columns} with fewer than "
-            f"{measured['min_k']} (k is {measured['k']}). Cut ages to wider bands, dates to years, or roll up rare codes."
+            f"The release is not published: {measured.subjects_below_min_k} subjects share {columns} with fewer than "
+            f"{measured.min_k} (k is {measured.k}). Cut ages to wider bands, dates to years, or roll up rare codes."
         )
-    low = [name for name, value in measured["l"].items() if value < measured["min_l"]]
+    low = [name for name, value in measured.l.items() if value < measured.min_l]
     if low:
         raise UserError(
             f"The release is not published: among subjects alike in {columns}, {', '.join(low)} has fewer than "
-            f"{measured['min_l']} values, and so can be told. Make {columns} coarser."
+            f"{measured.min_l} values, and so can be told. Make {columns} coarser."
         )

@@ -51,8 +51,8 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
         _table(version, rows)
     for row in columns:
         _column(version, row)
-    for text, oid in _code_lists(columns).items():
-        _code_list(version, text, oid)
+    for text in dict.fromkeys(row["codes"] for row in columns if _terms(row["codes"])):
+        _code_list(version, text, _code_list_oid(text))
     for row in columns:
         if row["derivation"]:
             _method(version, row)
@@ -151,10 +151,6 @@ def _terms(codes: str) -> list[tuple[str, str]]:
 
 def _code_list_oid(codes: str) -> str:
     return "CL." + re.sub(r"[^A-Za-z0-9]+", "_", codes).strip("_")[:60]
-
-
-def _code_lists(columns: list[dict[str, Any]]) -> dict[str, str]:
-    return {row["codes"]: _code_list_oid(row["codes"]) for row in columns if _terms(row["codes"])}
 
 
 def _code_list(version: ET.Element, codes: str, oid: str) -> None:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ class Patches:
             raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
         return found
 
-    def _outcomes(self, endpoint: str) -> dict[str, dict[str, Any]]:
+    def _outcomes(self, endpoint: str) -> dict[str, _Outcome]:
         return {row["subject_id"]: _outcome(row) for row in self._rows("adtte") if row["PARAMCD"] == endpoint}
 
     def set_epoch(self, epoch: int) -> None:
@@ -105,7 +105,7 @@ class Patches:
     def __len__(self) -> int:
         return len(self.images) * self.each
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> object:
         # Each worker of a loader opens the stores itself.
         return {**self.__dict__, "_open": {}}
 
@@ -151,7 +151,7 @@ class Patches:
         subject = row["subject_id"]
         days = row.get("days_from_index", "")
         item: dict[str, Any] = {"subject_id": int(subject), "days_from_index": np.float32(days or "nan")}
-        item |= self._outcome.get(subject, _outcome({})) if self._outcome else {}
+        item |= self._outcome.get(subject, _outcome({}))._asdict() if self._outcome else {}
         item["mask_known"] = self._mask_known(row)
         for name in self.matrices:
             values = self._values(name, subject)
@@ -244,13 +244,22 @@ class Patches:
         return values
 
 
-def _outcome(row: Mapping[str, str]) -> dict[str, Any]:
+class _Outcome(NamedTuple):
+    """Time to an event and the bounds between which it lies, in days."""
+
+    time: np.float32
+    event: np.bool_
+    time_low: np.float32
+    time_high: np.float32
+
+
+def _outcome(row: Mapping[str, str]) -> _Outcome:
     """Return time, event and bounds of a row of `adtte`; of no row NaN and False."""
     event = row.get("CNSR") == "0"
     low = float(row.get("AVAL") or row.get("AVAL_MIN") or "nan")
     high = float(row.get("AVAL") or row.get("AVAL_MAX") or "nan") if event else low
-    bounds = {"time_low": np.float32(low), "time_high": np.float32(high if event else low + np.inf)}
-    return {"time": np.float32((low + high) / 2), "event": np.bool_(event), **bounds}
+    last = high if event else low + np.inf
+    return _Outcome(np.float32((low + high) / 2), np.bool_(event), np.float32(low), np.float32(last))
 
 
 def _split(joined: str) -> list[str]:

@@ -90,7 +90,7 @@ class ReleaseDataset:
 
         return zarr.open_group(self.folder / "cohort.zarr", mode="r")[f"mod/{name}"]
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> object:
         # Each worker of a loader opens the store itself.
         return {**self.__dict__, "_open": {}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ def compare(old: Path, new: Path, about_old: Mapping[str, object], about_new: Ma
         raise UserError(
             "The releases were made under different keys, so their subjects cannot be matched. Compare releases of one key."
         )
-    causes = _causes(about_old, about_new)
+    causes = dict(_causes(about_old, about_new))
     ids_old, ids_new = (set(_rows(f, "subjects").select("subject_id").collect()["subject_id"].to_list()) for f in (old, new))
     both = ids_old & ids_new
     centre_of = _centres(new, both)
@@ -168,14 +168,15 @@ def _centres(folder: Path, subjects: set[int]) -> pl.DataFrame:
     return frame.select("subject_id", (pl.col(column) if column else pl.lit(None, dtype=pl.String)).alias("centre")).collect()
 
 
-def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[str]]:
+def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what differs in what two releases were made from, by kind."""
     found = {
         "Sources": _differing(old.get("source_digests", {}), new.get("source_digests", {})),
-        "Settings": _differing(_flat(old.get("settings", {})), _flat(new.get("settings", {}))),
+        "Settings": _differing(dict(_flat(old.get("settings", {}))), dict(_flat(new.get("settings", {})))),
         "Software": _differing(old.get("software", {}), new.get("software", {})),
         "Ledger": _revised(old.get("ledger_revision"), new.get("ledger_revision")),
     }
-    return {kind: names for kind, names in found.items() if names}
+    yield from ((kind, names) for kind, names in found.items() if names)
 
 
 def _revised(old: int | None, new: int | None) -> list[str]:
@@ -187,14 +188,13 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
 
 
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
+def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each leaf of nested settings, below the names that lead to it."""
     if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {
-        name: leaf
-        for key, inner in value.items()
-        for name, leaf in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
-    }
+        yield prefix, value
+        return
+    for key, inner in value.items():
+        yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _column_changes(table: str, old: pl.LazyFrame, new: pl.LazyFrame) -> list[tuple[str, str, str]]:
@@ -348,6 +348,15 @@ def _with_causes(frame: pl.DataFrame, causes: dict[str, list[str]], centre_of: p
     return frame.with_columns(told).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
+@dataclass(frozen=True)
+class _Changed:
+    """How many values of a matrix changed, and of how many variables and subjects."""
+
+    values: int
+    variables: int
+    subjects: int
+
+
 def _matrices(old: Path, new: Path) -> dict[str, dict[str, int]]:
     import zarr
 
@@ -357,12 +366,12 @@ def _matrices(old: Path, new: Path) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for name in sorted(set(left["mod"].group_keys()) & set(right["mod"].group_keys())):
         counts = _compare_matrix(left[f"mod/{name}"], right[f"mod/{name}"])
-        if counts["values"]:
-            found[name] = counts
+        if counts.values:
+            found[name] = asdict(counts)
     return found
 
 
-def _compare_matrix(old: Any, new: Any) -> dict[str, int]:
+def _compare_matrix(old: Any, new: Any) -> _Changed:
     rows_old, rows_new = (_names(g["obs"]) for g in (old, new))
     columns_old, columns_new = (_names(g["var"]) for g in (old, new))
     _, a, b = np.intersect1d(rows_old, rows_new, return_indices=True)
@@ -375,7 +384,7 @@ def _compare_matrix(old: Any, new: Any) -> dict[str, int]:
         values += int(changed.sum())
         subjects += int(changed.any(axis=1).sum())
         variables |= changed.any(axis=0)
-    return {"values": values, "variables": int(variables.sum()), "subjects": subjects}
+    return _Changed(values, int(variables.sum()), subjects)
 
 
 def _names(group: Any) -> np.ndarray:

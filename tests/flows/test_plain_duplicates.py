@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.imaging.deidentify_help import KEY, LOOKUP, ct, save
@@ -23,7 +24,7 @@ def test_neither_of_two_contents_is_taken_for_the_right_one(tmp_path: Path) -> N
     }
     for name, ds in made.items():
         task = DeidentifyTask(save(ds, tmp_path / "in" / name), out, "A", DeidentifyOptions(), KEY, LOOKUP)
-        outcomes.append(Outcome(name, "digest", "done", deidentify_to(task)))
+        outcomes.append(Outcome(name, "digest", "done", asdict(deidentify_to(task))))
     apart = _apart(outcomes, out)
     assert [outcome.status for outcome in apart] == ["quarantined", "quarantined", "done", "done"]
     assert {outcome.reason for outcome in apart[:2]} == {"conflicting-duplicate"}

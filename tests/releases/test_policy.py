@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -35,10 +35,11 @@ ROWS = st.lists(
 def test_k_and_l_equal_counting_by_hand(rows: list[tuple[str | None, int, str]]) -> None:
     frame = pl.DataFrame(rows, schema={"sex": pl.String, "age": pl.Int64, "outcome": pl.String}, orient="row")
     measured = measure(frame, DisclosurePolicy(["sex", "age"], 3, ["outcome"], 2))
+    assert measured is not None
     classes = {key: list(group) for key, group in itertools.groupby(sorted(rows, key=lambda r: str(r[:2])), key=lambda r: r[:2])}
-    assert measured["k"] == min(len(c) for c in classes.values())
-    assert measured["l"] == {"outcome": min(len({r[2] for r in c}) for c in classes.values())}
-    assert measured["subjects_below_min_k"] == sum(len(c) for c in classes.values() if len(c) < 3)
+    assert measured.k == min(len(c) for c in classes.values())
+    assert measured.l == {"outcome": min(len({r[2] for r in c}) for c in classes.values())}
+    assert measured.subjects_below_min_k == sum(len(c) for c in classes.values() if len(c) < 3)
 
 
 def test_bands_dates_and_rare_codes() -> None:
@@ -78,7 +79,8 @@ def test_a_release_that_fails_its_policy_is_not_published(tmp_path: Path) -> Non
     assert list((tmp_path / "out").rglob("*.parquet")) == []
     folder = publish_release(replace(inputs, policy=replace(strict, bands={"age_at_index": 30})), tmp_path / "out")
     # The smallest class is a count of a few: what leaves is the promise, not the size.
-    assert manifest.read(folder)["disclosure"] == promised(strict)
+    promise = promised(strict)
+    assert promise is not None and manifest.read(folder)["disclosure"] == asdict(promise)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Every combination is shared by at least 4 subjects (k-anonymity)" in page
     ages = pl.read_parquet(folder / "tables" / "subjects.parquet")["age_at_index"]

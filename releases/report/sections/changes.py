@@ -20,7 +20,7 @@ class _Changes:
     rows: list[tuple[str, str, str]]
     cells: list[tuple[str, str, str]]
     more: int
-    columns: list[str]
+    columns: list[tuple[str, str, str]]
 
 
 def _changes(data: ReportData) -> _Changes | None:

@@ -32,7 +32,7 @@ class _Picture:
     events: str
     subjects: str
     unassessed: str | None
-    drawn_from: str
+    drawn_from: str | None
     svg: str = ""
     median: str | None = None
     low: str = ""
