@@ -7,7 +7,7 @@ that needs it for nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def to_numpy(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:
+def to_numpy(array: pa.Array) -> np.ndarray:
     """Return an `array` without nulls as numpy has it, shape (length,); numbers are not copied.
 
     >>> import pyarrow as pa

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,7 +33,7 @@ class Section(BaseModel):
 
     def placed(self, place: Callable[[str], Path]) -> Self:
         """Return the section with its files where they are. `place`: gives the absolute path of one that the study file names."""
-        changed: dict[str, Any] = {}
+        changed: dict[str, object] = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if isinstance(value, Section):
@@ -42,7 +42,7 @@ class Section(BaseModel):
                 changed[name] = str(place(value))
         return self.model_copy(update=changed)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, object]:
         """Return the values by name that are neither files nor marked `LATER`: beside the files, all that a reading depends on."""
         fields = type(self).model_fields.items()
         kept = {name: getattr(self, name) for name, field in fields if not {IS_FILE, LATER} & set(field.metadata)}
@@ -56,7 +56,7 @@ StudyFile = Annotated[str | None, IS_FILE]
 """A key that names a file beside the study file, or none."""
 
 
-def accepted[T](value: T, check: Callable[[Any], None]) -> T:
+def accepted[T](value: T, check: Callable[[T], None]) -> T:
     """Return a value that a room's own check accepts; what it says is a fault of the study file.
 
     Raises:

@@ -73,8 +73,8 @@ class Job:
 
     stage: str
     function: Callable[[Any, Any], Any]
-    settings: Any = None
-    shared: Any = None
+    settings: object = None
+    shared: object = None
     batch_size: int = 1
     leaves: Callable[[Any], Iterable[Output]] | None = None
     still_there: Callable[[Any], bool] | None = None
@@ -205,7 +205,7 @@ class _Running:
         self.finished.update((outcome.key, replace(outcome, mended=outcome.key in self.harmed)) for outcome in outcomes)
 
 
-def _stands(outcome: Outcome, still_there: Callable[[Any], bool] | None) -> bool:
+def _stands(outcome: Outcome, still_there: Callable[[object], bool] | None) -> bool:
     if outcome.status == "failed":
         return False
     if outcome.status == "quarantined":

@@ -218,10 +218,10 @@ def _outcome(row: tuple[Any, ...]) -> tuple[str, tuple[str, Outcome]]:
     return key, (fingerprint, outcome)
 
 
-def _intact(row: tuple[Any, ...]) -> bool:
+def _intact(row: tuple[object, ...]) -> bool:
     """Return whether a row is as it was written; rows of earlier versions carry no check sum."""
     return row[-1] is None or row[-1] == _crc(row[:-1])
 
 
-def _crc(row: tuple[Any, ...]) -> int:
+def _crc(row: tuple[object, ...]) -> int:
     return zlib.crc32("\x1f".join(map(repr, row)).encode())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     import SimpleITK
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ concordance after Lin 1989; within-subject deviation and repeatability coefficie
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 COLUMNS = {
     "image_type": "Image type of the feature.",

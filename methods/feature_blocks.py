@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-type Array = np.ndarray[Any, np.dtype[np.float64]]
+type Array = NDArray[np.float64]
 type Room = Callable[[tuple[int, int]], Array]
 """Makes an array of a shape, whose values are not set yet."""
 

@@ -39,7 +39,7 @@ class AuditLog:
         self.path = Path(path)
         self.copy = copy
 
-    def append(self, actor: str, action: str, subject_count: int, details: Mapping[str, Any] | None = None) -> str:
+    def append(self, actor: str, action: str, subject_count: int, details: Mapping[str, object] | None = None) -> str:
         """Add one entry, flush it to disk, and return its seal.
 
         Args:

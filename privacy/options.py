@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, ValidationInfo, field_validator
 
 from unibase.groundwork.sections import Section
 
@@ -24,7 +22,7 @@ class KeySource(Section):
 
     @field_validator("prefect_secret")
     @classmethod
-    def _exactly_one(cls, value: str | None, info: Any) -> str | None:
+    def _exactly_one(cls, value: str | None, info: ValidationInfo) -> str | None:
         if sum(bool(v) for v in (*info.data.values(), value)) != 1:
             raise ValueError("name exactly one of file, env, prefect_secret")
         return value
@@ -49,7 +47,7 @@ class VaultAtRest(Section):
 
     @field_validator("prefect_secret")
     @classmethod
-    def _exactly_one(cls, value: str | None, info: Any) -> str | None:
+    def _exactly_one(cls, value: str | None, info: ValidationInfo) -> str | None:
         if sum(bool(v) for v in (info.data.get("file"), info.data.get("env"), info.data.get("command"), value)) != 1:
             raise ValueError("name exactly one of file, env, command, prefect_secret")
         return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -181,7 +180,7 @@ def _drop(ds: Dataset) -> None:
     ds.Laterality = ""
 
 
-def _pixels(ds: Any, plane: np.ndarray) -> None:
+def _pixels(ds: Dataset, plane: np.ndarray) -> None:
     bits = plane.dtype.itemsize * 8
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = plane.shape

@@ -78,7 +78,7 @@ def _descriptions(regions: dict[str, Region]) -> list[Any]:
     ]
 
 
-def _without_clock(segmentation: Any, shared: Dataset, study: Study, name: str) -> None:
+def _without_clock(segmentation: Dataset, shared: Dataset, study: Study, name: str) -> None:
     """Replace what highdicom asks the clock and random numbers for; the simulation may not."""
     for keyword in ("InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime"):
         setattr(segmentation, keyword, getattr(shared, keyword))

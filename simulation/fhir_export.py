@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from unibase.groundwork.files import JsonObject
 from unibase.simulation.invented_persons import DRUGS, LABS, Person, Registration
 from unibase.simulation.seeds import source_uuid
-from unibase.simulation.tables import Row
+from unibase.simulation.tables import Resource, Row
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -63,11 +62,11 @@ class _Record:
         return source_uuid(self.seed, "fhir", self.registration.centre, self.person.index, kind, *key)
 
     @property
-    def subject(self) -> JsonObject:
+    def subject(self) -> Resource:
         return {"reference": f"Patient/{self.new('Patient')}"}
 
     @property
-    def focus(self) -> list[JsonObject]:
+    def focus(self) -> list[Resource]:
         return [{"reference": f"Condition/{self.new('Condition')}"}]
 
     @property
@@ -75,7 +74,7 @@ class _Record:
         course = self.person.course
         return course.diagnosis if self.registration.primary else course.late_labs[0].day
 
-    def encounter(self, day: date) -> JsonObject:
+    def encounter(self, day: date) -> Resource:
         return {"reference": f"Encounter/{self.new('Encounter', str(day))}"}
 
 
@@ -185,7 +184,7 @@ def _tumour(record: _Record) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _progression(record: _Record, day: date) -> JsonObject:
+def _progression(record: _Record, day: date) -> Resource:
     return {
         "resourceType": "Observation", "id": record.new("Observation", "97509-4"), "status": "final",
         "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-disease-status"]},
@@ -195,7 +194,7 @@ def _progression(record: _Record, day: date) -> JsonObject:
     }  # fmt: skip
 
 
-def _imaging(record: _Record, day: date, image: Image) -> JsonObject:
+def _imaging(record: _Record, day: date, image: Image) -> Resource:
     modalities = ("CT", "PT") if record.person.course.has_pet else ("CT",)
     return {
         "resourceType": "ImagingStudy", "id": record.new("ImagingStudy"),
@@ -222,7 +221,7 @@ def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
     }  # fmt: skip
 
 
-def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> JsonObject:
+def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> Resource:
     """Return a laboratory Observation dated as the result says, however wrong that is.
 
     Args:
@@ -236,10 +235,10 @@ def lab_resource(seed: int, person: Person, registration: Registration, result: 
     return _observation(identifier, {"reference": f"Patient/{patient}"}, "laboratory", result)
 
 
-def _patient(identifier: str, person: Person, registration: Registration) -> JsonObject:
+def _patient(identifier: str, person: Person, registration: Registration) -> Resource:
     identity = registration.identity
     host = f"https://hopital-{registration.centre.lower()}.example"
-    identifiers: list[JsonObject] = [{
+    identifiers: list[Resource] = [{
         "use": "usual", "type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "PI"), "system": f"{host}/ipp",
         "value": registration.ipp,
     }]  # fmt: skip
@@ -254,7 +253,7 @@ def _patient(identifier: str, person: Person, registration: Registration) -> Jso
     if identity.used_family_name != identity.birth_family_name:
         names.append({"use": "usual", "family": identity.used_family_name, "given": given[:1]})
     street, _, town = identity.address.partition(", ")
-    patient: JsonObject = {
+    patient: Resource = {
         "resourceType": "Patient", "id": identifier,
         "meta": {"profile": ["https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient"]},
         "extension": [{
@@ -296,7 +295,7 @@ def _treatments(record: _Record) -> Iterator[Row]:
             }  # fmt: skip
 
 
-def _observation(identifier: str, subject: JsonObject, category: str, result: Result) -> JsonObject:
+def _observation(identifier: str, subject: Resource, category: str, result: Result) -> Resource:
     loinc = result.loinc
     return {
         "resourceType": "Observation", "id": identifier, "status": "final",
@@ -307,7 +306,7 @@ def _observation(identifier: str, subject: JsonObject, category: str, result: Re
     }  # fmt: skip
 
 
-def _concept(system: str, code: str, display: str = "") -> JsonObject:
+def _concept(system: str, code: str, display: str = "") -> Resource:
     coding = {"system": system, "code": code}
     if display:
         coding["display"] = display

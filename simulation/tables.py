@@ -7,9 +7,10 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-Row = tuple[str, Mapping[str, Any]]
+type Resource = dict[str, object]
+"""A resource of FHIR, or a part of one."""
+Row = tuple[str, Mapping[str, object]]
 """One row of one table: the table's name, and values by column or the JSON resource."""
 
 

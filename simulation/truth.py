@@ -115,7 +115,7 @@ class Truth:
         self._settled: set[str] = set()
         self._writer: pq.ParquetWriter | None = None
 
-    def add(self, table: str, **values: Any) -> None:
+    def add(self, table: str, **values: object) -> None:
         """Add one row to a truth table."""
         self.rows[table].append(values)
 

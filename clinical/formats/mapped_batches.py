@@ -106,7 +106,7 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
         for name in sorted(set(lookups.problems) - set(read.of_table))
     ]
     mapped = [part for part in parts if part.table in read.of_table]
-    persons = mapping_rules.identifiers(rules, looked.persons)
+    persons = dict(mapping_rules.identifiers(rules, looked.persons))
     return Plan(persons, mapped, read, [*ready, *unread, *absent_tables], looked.birth_years)
 
 

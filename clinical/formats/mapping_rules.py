@@ -52,7 +52,7 @@ NOT DONE, or whose `--OCCUR` is N, are no events unless the mapping itself looks
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -276,9 +276,9 @@ def says_dead(event: EventRule) -> bool:
     return any(_DEATH_WORDS.search(word) for column, values in event.when.items() for word in (column, *values))
 
 
-def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
-    """Return the identifiers of `persons` in the systems of a `mapping`."""
-    return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+def identifiers(mapping: TableMapping, persons: Iterable[str]) -> Iterator[tuple[str, list[Identifier]]]:
+    """Yield each of `persons` and its identifiers in the systems of a `mapping`."""
+    yield from ((person, [Identifier(system, person) for system in mapping.systems]) for person in sorted(persons))
 
 
 FIELDS = pl.Schema({"table": pl.String(), "field": pl.String(), "item": pl.String(), "use": pl.String()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from unibase.clinical.formats.omop_columns import add_moments, complete, person_number, text_of, told_floats, with_columns
@@ -52,7 +54,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     for row in frame.filter(pl.col("sex").is_null())["source_row"]:
         problems.append(RowProblem(row, UNKNOWN_VALUE, "Sex is neither M nor F.", "gender_concept_id", refused=False))
     events = pl.concat([complete(birth), complete(sex)])
-    return TableEvents("person", table.rows, events, problems, tally), _identifiers(frame)
+    return TableEvents("person", table.rows, events, problems, tally), dict(_identifiers(frame))
 
 
 def _born(frame: pl.DataFrame) -> pl.DataFrame:
@@ -67,8 +69,6 @@ def _born(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame.filter(~timed), born.select(frame.columns)]).sort("source_row")
 
 
-def _identifiers(frame: pl.DataFrame) -> dict[str, list[Identifier]]:
-    return {
-        person: [Identifier("omop", person)] + ([Identifier("ipp", ipp)] if ipp else [])
-        for person, ipp in frame.select("person", "ipp").iter_rows()
-    }
+def _identifiers(frame: pl.DataFrame) -> Iterator[tuple[str, list[Identifier]]]:
+    for person, ipp in frame.select("person", "ipp").iter_rows():
+        yield person, [Identifier("omop", person)] + ([Identifier("ipp", ipp)] if ipp else [])

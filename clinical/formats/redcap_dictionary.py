@@ -93,7 +93,7 @@ def read_dictionary(path: Path) -> list[Field]:
             name.strip().lower(),
             form.strip(),
             kind.strip(),
-            _YES_NO.get(kind) or _choices(choices),
+            _YES_NO.get(kind) or dict(_choices(choices)),
             validation.strip(),
             bool(who.strip()),
         )
@@ -102,10 +102,10 @@ def read_dictionary(path: Path) -> list[Field]:
     ]
 
 
-def _choices(text: str) -> dict[str, str]:
-    """Return choices, `1, Male | 2, Female`, by code."""
+def _choices(text: str) -> Iterator[tuple[str, str]]:
+    """Yield code and label of choices, `1, Male | 2, Female`."""
     parts = [one.split(",", 1) for one in text.split("|") if "," in one]
-    return {code.strip(): re.sub(r"<[^>]*>", "", label).strip() for code, label in parts}
+    yield from ((code.strip(), re.sub(r"<[^>]*>", "", label).strip()) for code, label in parts)
 
 
 def draft_of_dictionary(fields: Sequence[Field], tables: Sequence[str], name: str) -> Draft:

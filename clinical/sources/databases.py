@@ -12,10 +12,14 @@ import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from unibase.groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    import asyncpg
+    import duckdb
 
 _SORT_MEMORY = "256MB"
 _ROWS = 250_000
@@ -79,7 +83,7 @@ def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder:
 
 
 @contextmanager
-def _duckdb(path: Path, **options: str) -> Iterator[Any]:
+def _duckdb(path: Path, **options: str) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     if not path.is_file():
@@ -101,7 +105,7 @@ def _duckdb(path: Path, **options: str) -> Iterator[Any]:
         ) from None
 
 
-def _duckdb_tables(connection: Any, wanted: Collection[str]) -> list[tuple[str, str]]:
+def _duckdb_tables(connection: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> list[tuple[str, str]]:
     """Return schema and name of the tables that are wanted."""
     found = connection.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()
     return [(schema, name) for schema, name in found if name.lower() in wanted and _NAME.match(name) and _NAME.match(schema)]
@@ -122,7 +126,7 @@ def _quoted(name: str) -> str:
 
 
 @asynccontextmanager
-async def _snapshot(address: str, wanted: Collection[str]) -> AsyncIterator[tuple[Any, str, list[str]]]:
+async def _snapshot(address: str, wanted: Collection[str]) -> AsyncIterator[tuple[asyncpg.Connection, str, list[str]]]:
     """Yield a connection in one read-only transaction, the schema and the tables in it that are wanted."""
     import asyncpg
 
@@ -155,7 +159,7 @@ async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None],
     return out
 
 
-async def _copy(connection: Any, query: str, path: Path) -> None:
+async def _copy(connection: asyncpg.Connection, query: str, path: Path) -> None:
     await connection.copy_from_query(query, output=path, format="csv", header=True, encoding="utf-8")
 
 

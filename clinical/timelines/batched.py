@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from unibase.clinical.sources.events import Opener, Plan, TableEvents, Tally, told_tally
 from unibase.clinical.timelines import door, meds
@@ -54,7 +55,7 @@ class _Passed:
     pieces: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[pl.DataFrame] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    subjects: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    subjects: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-Numbers = np.ndarray[Any, np.dtype[Any]]
+Numbers = np.ndarray
 
 SECOND = 1_000_000
 """Microseconds of a second."""
@@ -213,7 +212,7 @@ def read_shard(files: Sequence[PieceFile], shard: int, room: int) -> ShardRows:
     return ShardRows(np.repeat(places, [*sizes, room]), varying, fixed)
 
 
-def _narrowest(columns: Sequence[Column], dtype: str) -> np.dtype[Any]:
+def _narrowest(columns: Sequence[Column], dtype: str) -> np.dtype[np.generic]:
     """Return the narrowest type of the values of packed columns: a row is sooner gathered from fewer bytes."""
     wide = [one.step != 1 or one.base < 0 or (one.width and one.base) for one in columns]
     if dtype not in _NARROWED or any(wide):

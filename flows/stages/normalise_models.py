@@ -8,6 +8,7 @@ method, or `unibase refit`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,11 @@ def ask_for_refit(models: Path, assay: str) -> bool:
     return True
 
 
-def released_models(models: Path) -> dict[str, Any]:
-    """Return what a release says of each of the frozen `models`: digest, method, samples of the fit, every fit before it."""
-    out = {}
+def released_models(models: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield what a release says of each of the frozen `models`: digest, method, samples of the fit, every fit before it."""
     for path in sorted(models.glob("*/frozen.json")):
         record = FrozenModel(path.parent).record() or {}
-        out[path.parent.name] = {name: record[name] for name in ("digest", "method", "samples", "history")}
-    return out
+        yield path.parent.name, {name: record[name] for name in ("digest", "method", "samples", "history")}
 
 
 def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome | None:

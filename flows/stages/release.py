@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -101,7 +101,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         flow=_flow(linked),
         dictionary=describe_columns(run, columns(linked.folder / "analysis.parquet")),
         settings=_released_settings(run),
-        source_digests=_source_digests(run),
+        source_digests=dict(_source_digests(run)),
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         ledger_revision=run.ledger_revision,
@@ -203,10 +203,10 @@ def _released_settings(run: Run) -> dict[str, object]:
         }
         for name, centre in study.centres.items()
     }
-    settings["models"] = released_models(run.place(MODELS))
+    settings["models"] = dict(released_models(run.place(MODELS)))
     if study.segmenters:
         settings["segmenters"] = dict(released_segmenters(run))
-    settings["recognised"] = _recognised(run)
+    settings["recognised"] = dict(_recognised(run))
     settings["kept_out_by"] = read_quality(study).kept_out()
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
@@ -220,8 +220,8 @@ def _released_settings(run: Run) -> dict[str, object]:
     return settings
 
 
-def _recognised(run: Run) -> dict[str, list[str]]:
-    """Return what the matrices of each centre and assay are (unit, maker, names, genome), and what of its records was read."""
+def _recognised(run: Run) -> Iterator[tuple[str, list[str]]]:
+    """Yield what the matrices of each centre and assay are (unit, maker, names, genome), and what of its records was read."""
     found: dict[str, set[str]] = {}
     for name, centre in run.study.centres.items():
         if (records := run.place(RECORDS, centre=name)).exists():
@@ -229,22 +229,20 @@ def _recognised(run: Run) -> dict[str, list[str]]:
         for assay in centre.omics:
             for path in sorted(run.place(MATRICES, assay=assay, centre=name).glob("*/recognised.json")):
                 found.setdefault(f"{name}/{assay}", set()).update(json.loads(path.read_text(encoding="utf-8")))
-    return {key: sorted(lines) for key, lines in sorted(found.items()) if lines}
+    yield from ((key, sorted(lines)) for key, lines in sorted(found.items()) if lines)
 
 
-def _source_digests(run: Run) -> dict[str, str]:
-    """Return what was read, by keyed name: the content each stage's units started from."""
-    digests: dict[str, str] = {}
+def _source_digests(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what was read, by keyed name: the content each stage's units started from."""
     for name in run.study.centres:
         if rows := written_files(run, name):
-            digests[f"{name}/dicom"] = digest_of(rows)
+            yield f"{name}/dicom", digest_of(rows)
         for kind in ("clinical", *run.study.windows.assays):
             folder = run.place(RECORDS, centre=name) if kind == "clinical" else run.place(MATRICES, assay=kind, centre=name)
             if folder.exists():
-                digests[f"{name}/{kind}"] = sha256_folder(folder)
+                yield f"{name}/{kind}", sha256_folder(folder)
         if (genotypes := run.place(IDENTITY) / GENOTYPES / name).exists():
-            digests[f"{name}/{GENOTYPES}"] = sha256_folder(genotypes)
-    return digests
+            yield f"{name}/{GENOTYPES}", sha256_folder(genotypes)
 
 
 def publish(run: Run, version: str | None = None, following: str | None = None) -> Path:

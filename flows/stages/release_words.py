@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -118,27 +119,39 @@ PER_SAMPLE = {
 """Columns of the analysis table that an assay gives beside its features: column, label, derivation, unit."""
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What the dictionary says of one column; the fields are those of `PIECE`."""
+
+    column: str
+    label: str
+    derivation: str
+    table: str = ""
+    type: str = ""
+    unit: str = ""
+    codes: str = ""
+    source: str = ""
+
+
 def describe_columns(run: Run, analysis: list[str]) -> list[pl.DataFrame]:
     """Return dictionary pieces for subjects, features and the columns of the `analysis` table of `run`."""
     rows = [
-        _row(name, label, derivation, table="subjects", codes=codes, unit=unit)
+        _Piece(name, label, derivation, table="subjects", codes=codes, unit=unit)
         for name, label, derivation, codes, unit in SUBJECTS
     ]
     rows += _features(run)
-    rows += [_row(column.name, column.name.replace("_", " "), column.text, table=STABILITY.name) for column in STABILITY.columns]
+    rows += [
+        _Piece(column.name, column.name.replace("_", " "), column.text, table=STABILITY.name) for column in STABILITY.columns
+    ]
     rows += _analysis(run, analysis)
-    return [pl.DataFrame(rows, schema=PIECE)]
+    return [pl.DataFrame([asdict(row) for row in rows], schema=PIECE)]
 
 
-def _row(column: str, label: str, derivation: str, **known: str) -> dict[str, str]:
-    return {**dict.fromkeys(PIECE, ""), "column": column, "label": label, "derivation": derivation, **known}
-
-
-def _features(run: Run) -> Iterator[dict[str, str]]:
+def _features(run: Run) -> Iterator[_Piece]:
     path = _features_file(run)
     engines = pl.scan_parquet(path).select(pl.col("engine").unique().sort()).collect()["engine"] if path.exists() else None
     for row in feature_dictionary(_feature_columns(run)).to_dicts():
-        yield _row(
+        yield _Piece(
             row["column"],
             row["column"].replace("_", " "),
             _derivation(row),
@@ -167,20 +180,20 @@ def _ibsi(row: dict[str, object]) -> str:
     return f"IBSI {row['ibsi_code']}" if row["ibsi_code"] else ""
 
 
-def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
+def _analysis(run: Run, analysis: list[str]) -> Iterator[_Piece]:
     index = run.study.index
-    yield _row("index_time", "Index", f"Time of the index event: {index.which} {index.concept}.", table="analysis")
+    yield _Piece("index_time", "Index", f"Time of the index event: {index.which} {index.concept}.", table="analysis")
     yield from _clinical_variables(run)
     for assay, window in run.study.windows.assays.items():
         yield from _assay_variables(run, assay, window, analysis)
     yield from _image_variables(run, analysis)
 
 
-def _clinical_variables(run: Run) -> Iterator[dict[str, str]]:
+def _clinical_variables(run: Run) -> Iterator[_Piece]:
     units = _units(run)
     for name, window in run.study.windows.clinical.items():
         slope = window.choose == "slope"
-        yield _row(
+        yield _Piece(
             name,
             f"Slope of {window.concept} up to the index" if slope else f"{window.concept} at the index",
             _clinical(window),
@@ -190,15 +203,15 @@ def _clinical_variables(run: Run) -> Iterator[dict[str, str]]:
         )
 
 
-def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[str]) -> Iterator[dict[str, str]]:
-    yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(window), table="analysis", source="sample_map")
-    yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
+def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[str]) -> Iterator[_Piece]:
+    yield _Piece(f"{assay}_sample", f"Chosen sample of {assay}", _sample(window), table="analysis", source="sample_map")
+    yield _Piece(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
     if assay == "rna":
         yield from _set_scores(run, analysis)
     for name, label, derivation, unit in (words for words in PER_SAMPLE.get(assay, ()) if words[0] in analysis):
-        yield _row(name, label, derivation, table="analysis", unit=unit)
+        yield _Piece(name, label, derivation, table="analysis", unit=unit)
     if assay == "rna" and run.study.harmonise.rna is not None:
-        yield _row(
+        yield _Piece(
             f"{PREFIX}{assay}_*",
             f"Harmonised value of {assay} in the chosen sample",
             f"{_value(run, assay)} {_combat(run.study.harmonise.rna)}",
@@ -216,7 +229,7 @@ SET_SCORES = {
 """How a score of a set of genes is derived, by its name."""
 
 
-def _set_scores(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
+def _set_scores(run: Run, analysis: list[str]) -> Iterator[_Piece]:
     """Yield the words of the scores of sets of genes, each computed from the chosen sample alone."""
     if not run.study.assays.rna.gene_sets:
         return
@@ -226,10 +239,10 @@ def _set_scores(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
         for column in (column for column in analysis if column.startswith(start)):
             name = column.removeprefix(start)
             derivation = f"{SET_SCORES[score]} Genes of the set {name} of {file} that the frozen model has."
-            yield _row(column, f"{score} of {name}", derivation, table="analysis", unit="1", source="rna")
+            yield _Piece(column, f"{score} of {name}", derivation, table="analysis", unit="1", source="rna")
 
 
-def _image_variables(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
+def _image_variables(run: Run, analysis: list[str]) -> Iterator[_Piece]:
     """Yield the words of the radiomic columns; a name that another window took keeps the words of that."""
     windows = run.study.windows
     if windows.imaging is None:
@@ -243,7 +256,7 @@ def _image_variables(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
             derivation = f"{_derivation(row)} {_imaging(windows.imaging)}"
             if column.startswith(PREFIX) and run.study.harmonise.imaging is not None:
                 derivation += f" {_combat(run.study.harmonise.imaging)}"
-            yield _row(
+            yield _Piece(
                 column,
                 f"{name} of {prefix}",
                 derivation,

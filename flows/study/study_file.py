@@ -194,7 +194,7 @@ class Study(Section):
 
     @field_validator("harmonise")
     @classmethod
-    def _harmonise_what_there_is(cls, rules: Harmonise, info: Any) -> Harmonise:
+    def _harmonise_what_there_is(cls, rules: Harmonise, info: ValidationInfo) -> Harmonise:
         known = info.data
         if not {"windows", "splits", "assays", "endpoints"} <= set(known):
             return rules  # one of them has a fault of its own

@@ -108,7 +108,7 @@ def _merged(error: ValidationError) -> list[Any]:
     return list(merged.values())
 
 
-def _is_branch(part: Any) -> bool:
+def _is_branch(part: object) -> bool:
     return isinstance(part, str) and ("[" in part or part.startswith("function-"))
 
 
@@ -133,7 +133,7 @@ def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
     return f"{path}:{line}: {key}: {said}"
 
 
-def _section_said(kind: str, location: list[Any]) -> str:
+def _section_said(kind: str, location: list[int | str]) -> str:
     """Return what to say where a section of keys was expected; nothing for another fault."""
     if kind not in ("model_type", "dict_type", "model_attributes_type"):
         return ""
@@ -143,7 +143,7 @@ def _section_said(kind: str, location: list[Any]) -> str:
     )
 
 
-def _line(content: Any, location: list[Any]) -> int:
+def _line(content: object, location: list[int | str]) -> int:
     """Return the line, from 1, of the deepest key of `location` that the file has."""
     line = 1
     for part in location:
@@ -157,7 +157,7 @@ def _line(content: Any, location: list[Any]) -> int:
     return line
 
 
-def _allowed(location: list[Any]) -> list[str]:
+def _allowed(location: list[int | str]) -> list[str]:
     """Return the keys allowed in the section at `location`."""
     model: Any = Study
     for part in location:
@@ -167,7 +167,7 @@ def _allowed(location: list[Any]) -> list[str]:
     return sorted(set(getattr(model, "model_fields", {})) - ours)
 
 
-def _section_of(annotation: Any) -> Any:
+def _section_of(annotation: object) -> Any:
     """Return the section class inside an annotation such as `Window | None` or `dict[str, Centre]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

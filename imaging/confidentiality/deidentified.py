@@ -54,7 +54,7 @@ from unibase.imaging.pixel_text.pixel_decisions import Decision
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
-__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "copy_of", "deidentify_file", "said_of_dates"]
+__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file", "said_of_dates"]
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,13 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
         task: The instance, where its copy goes, and what is known of its person.
 
     Returns:
-        The fields of `Deidentified`, by name.
+        `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
+        `SOPClassUID`, `Modality`, `dates_before`: what the source says of its dates (0028,0303), `met`: words of its texts that
+        are names too (of the vault), and `actions`: `{action: {keyword: count}}`.
 
     Raises:
-        Unusable: As `copy_of`.
+        Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
+            `unknown-patient`, `identity-conflict`, `residual-identifier`.
     """
     return asdict(copy_of(task))
 
@@ -133,8 +136,7 @@ def copy_of(task: DeidentifyTask) -> Deidentified:
         task: The instance, where its copy goes, and what is known of its person.
 
     Raises:
-        Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
-            `unknown-patient`, `identity-conflict`, `residual-identifier`.
+        Unusable: As `deidentify_file`.
     """
     try:
         with Source(task.source) as source:

@@ -6,10 +6,10 @@ It takes little-endian headers that are in order and well formed. Whatever it do
 
 from __future__ import annotations
 
+import mmap
 from bisect import bisect_left
 from collections import OrderedDict
 from itertools import accumulate
-from typing import Any
 
 from unibase.imaging.confidentiality.actions import Job, stand_in
 from unibase.imaging.confidentiality.fast_table import NotFast
@@ -38,7 +38,7 @@ class FastHeader:
         pixels: Where the pixel element, or the end, is.
     """
 
-    def __init__(self, buffer: Any, start: int, encoding: Encoding, purpose: Purpose) -> None:
+    def __init__(self, buffer: bytes | mmap.mmap, start: int, encoding: Encoding, purpose: Purpose) -> None:
         if not encoding.little:
             raise NotFast
         self._encoding = encoding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -111,7 +112,7 @@ class Walk:
         NotFast: When the header has something that only the complete path treats.
     """
 
-    def __init__(self, buffer: Any, start: int, encoding: Encoding, purpose: Purpose) -> None:
+    def __init__(self, buffer: bytes | mmap.mmap, start: int, encoding: Encoding, purpose: Purpose) -> None:
         self._buffer = buffer
         self._start = start
         self._encoding = encoding

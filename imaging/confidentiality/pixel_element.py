@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
@@ -33,7 +33,7 @@ class PixelElement:
         Unusable: `truncated-file` or `malformed-file`.
     """
 
-    def __init__(self, buffer: Any, position: int, encoding: Encoding) -> None:
+    def __init__(self, buffer: bytes | mmap.mmap, position: int, encoding: Encoding) -> None:
         self.tag: int | None = None
         self.sample_bits = 0
         self._buffer, self._encoding = buffer, encoding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import mmap
 
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
 from unibase.imaging.confidentiality.attributes import STAND_INS
@@ -27,7 +27,7 @@ class TreeHeader:
         pixels: Where the pixel element, or the end, is.
     """
 
-    def __init__(self, buffer: Any, start: int, encoding: Encoding) -> None:
+    def __init__(self, buffer: bytes | mmap.mmap, start: int, encoding: Encoding) -> None:
         self.elements, self.pixels = Reader(buffer, start, encoding).header()
         self.top = {one.tag: one.value for one in self.elements if one.value is not None}
 

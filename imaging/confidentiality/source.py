@@ -6,7 +6,7 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from unibase.groundwork.inflating import inflate
 from unibase.groundwork.problems import Unusable
@@ -78,16 +78,17 @@ class Source:
         size = os.fstat(self._file.fileno()).st_size if self._content is None else len(self._content)
         if size < 132:
             raise _not_dicom()
-        self.buffer: Any
+        self.buffer: bytes | mmap.mmap
         if self._content is not None:
             self.buffer = self._content
         elif size <= _WHOLE:
-            self.buffer = self._file.read(size)
-            while len(self.buffer) < size:
-                more = self._file.read(size - len(self.buffer))
+            content = self._file.read(size)
+            while len(content) < size:
+                more = self._file.read(size - len(content))
                 if not more:
                     raise incomplete("The file became shorter while it was read.")
-                self.buffer += more
+                content += more
+            self.buffer = content
         else:
             self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self.transfer_syntax, self._sop_class, start = _read_start(self.buffer)
@@ -177,7 +178,7 @@ class Source:
         return content
 
 
-def _read_start(buffer: Any) -> tuple[str, str, int]:
+def _read_start(buffer: bytes | mmap.mmap) -> tuple[str, str, int]:
     """Return the transfer syntax, the SOP class and where the data set begins, of files with and without a preamble.
 
     What lacks both preamble and meta information is older than Part 10: it holds what was sent, in one of two plain
@@ -193,7 +194,7 @@ def _read_start(buffer: Any) -> tuple[str, str, int]:
     return _EXPLICIT if start[4:6].isalpha() else _IMPLICIT, "", 0
 
 
-def _read_meta(buffer: Any, position: int) -> tuple[str, str, int]:
+def _read_meta(buffer: bytes | mmap.mmap, position: int) -> tuple[str, str, int]:
     """Return the transfer syntax, the SOP class and where the data set begins; the meta information is at `position`."""
     end = len(buffer)
     found = {b"\x10\0": "", b"\x02\0": ""}

@@ -7,6 +7,7 @@ What is not well formed raises `Unusable`; nothing is guessed.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -97,7 +98,7 @@ class Reader:
         encoding: Its encoding.
     """
 
-    def __init__(self, buffer: bytes | memoryview, position: int, encoding: Encoding) -> None:
+    def __init__(self, buffer: bytes | memoryview | mmap.mmap, position: int, encoding: Encoding) -> None:
         self._buffer = buffer
         self.position = position
         self._encoding = encoding

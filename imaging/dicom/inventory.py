@@ -221,7 +221,7 @@ def _number_of(header: Header, keyword: str) -> float | None:
     """Return a value as a number; None when it is absent or none.
 
     Args:
-        header: Any header.
+        header: Header header.
         keyword: Its DICOM keyword.
     """
     value = header.get(keyword)

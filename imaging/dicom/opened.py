@@ -6,11 +6,14 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unibase.groundwork.inflating import refuse_bomb
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
 
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 """Groups with which a data set begins: file meta information, or the identification of an image."""
@@ -38,7 +41,7 @@ def without_preamble(start: bytes) -> bool:
     return element <= 0x20 and (explicit or int.from_bytes(start[4:8], "little") <= 0xFF)
 
 
-def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *, pixels: bool = False) -> Any:
+def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *, pixels: bool = False) -> FileDataset:
     """Return the data set of a file or of its bytes; one without a preamble is read too.
 
     Args:

@@ -5,7 +5,7 @@ The header holds where it tells a plausible value; where the table tells another
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,7 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
         person["PatientSex"] = facts.sex
         notes.append("sex-from-table")
     items: Sequence[Header] = first.get(_TRACER) or []
-    tracer = _tracer_values(slices, items[0] if len(items) == 1 else None, facts)
+    tracer = dict(_tracer_values(slices, items[0] if len(items) == 1 else None, facts))
     names = {"RadionuclideTotalDose": "dose", "RadiopharmaceuticalStartDateTime": "injection", "Radiopharmaceutical": "nuclide"}
     notes += [f"{name}-from-table" for keyword, name in names.items() if keyword in tracer]
     if not notes:
@@ -125,25 +125,24 @@ def _says_no_sex(header: Header, sex: str) -> bool:
     return own not in ("M", "F")
 
 
-def _tracer_values(slices: Sequence[Header], item: Header | None, facts: PetFacts) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _tracer_values(slices: Sequence[Header], item: Header | None, facts: PetFacts) -> Iterator[tuple[str, object]]:
     nuclide = _nuclide(item)
     if facts.nuclide and nuclide is None:
         nuclide = named(facts.nuclide)
-        values |= {"Radiopharmaceutical": nuclide.name, "RadionuclideHalfLife": nuclide.half_life}
+        yield "Radiopharmaceutical", nuclide.name
+        yield "RadionuclideHalfLife", nuclide.half_life
     elif facts.nuclide and nuclide != named(facts.nuclide):
         raise _contradicted("the nuclide")
     if _adds(item, "RadionuclideTotalDose", facts.dose, DOSES if nuclide is None else nuclide.dose):
-        values["RadionuclideTotalDose"] = facts.dose
+        yield "RadionuclideTotalDose", facts.dose
     if facts.start is not None:
         own = _injection(slices, item, nuclide)
         if own is not None and abs(own - facts.start) > CLOCK_TOLERANCE:
             raise _contradicted("RadiopharmaceuticalStartDateTime")
         if own is None:
-            values["RadiopharmaceuticalStartDateTime"] = facts.start.strftime("%Y%m%d%H%M%S")
+            yield "RadiopharmaceuticalStartDateTime", facts.start.strftime("%Y%m%d%H%M%S")
             # What the header says beside it was not to be believed.
-            values["RadiopharmaceuticalStartTime"] = None
-    return values
+            yield "RadiopharmaceuticalStartTime", None
 
 
 def _nuclide(item: Header | None) -> Nuclide | None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.rescale import Rescale, rescale_of
 from unibase.imaging.grid import Array
 from unibase.imaging.reasons import UNREADABLE_PIXELS, UNSUPPORTED_IMAGE
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _NEEDED = [
@@ -147,7 +150,7 @@ def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
     return stored
 
 
-def _down_to_bit_0(stored: Array, dataset: Any) -> Array:
+def _down_to_bit_0(stored: Array, dataset: Dataset) -> Array:
     """Return stored values whose lowest bit is bit 0: PS3.5 8.1.1 lets older files keep them higher in their word.
 
     Args:
@@ -170,7 +173,7 @@ def _down_to_bit_0(stored: Array, dataset: Any) -> Array:
     return lowered
 
 
-def _check_whole(dataset: Any) -> None:
+def _check_whole(dataset: Dataset) -> None:
     """Refuse pixel data that ends before the last plane; decoders fill what is cut off without a word."""
     frames = int(dataset.get("NumberOfFrames") or 1)
     keyword = next((keyword for keyword in _PIXELS if keyword in dataset), "PixelData")
@@ -185,7 +188,7 @@ def _check_whole(dataset: Any) -> None:
         raise Unusable(TRUNCATED_FILE, "The compressed pixel data of a slice ends too early.", "Export the series again.")
 
 
-def _streams_end(dataset: Any, frames: int) -> bool:
+def _streams_end(dataset: Dataset, frames: int) -> bool:
     """Whether JPEG, JPEG-LS or JPEG 2000 streams have their end markers."""
     from pydicom.encaps import generate_frames
 
@@ -199,7 +202,7 @@ def _streams_end(dataset: Any, frames: int) -> bool:
     return len(streams) >= frames and all(ended)
 
 
-def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
+def _decoded_by_simpleitk(path: Path, dataset: Dataset) -> Array:
     """Return stored values that pydicom has no decoder for (JPEG Lossless); SimpleITK's GDCM has one.
 
     GDCM rescales what it reads: a whole slope and intercept are undone exactly, others are refused.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from unibase.imaging.dicom.mosaic import Tile, is_mosaic, tiles_of
 from unibase.imaging.dicom.opened import check_not_cut, read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.reasons import UNSUPPORTED_IMAGE
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 NO_VOLUME = frozenset({"SEG", "RTDOSE"})
 """Modalities whose objects have rows and columns and are no image of a patient."""
@@ -44,7 +47,7 @@ class FrameHeader:
     It answers as a pydicom dataset does: `get`, `in` and `private_block`.
     """
 
-    def __init__(self, dataset: Any, own: dict[str, object], shared: dict[str, object]) -> None:
+    def __init__(self, dataset: Dataset, own: dict[str, object], shared: dict[str, object]) -> None:
         self.dataset, self.own, self.shared = dataset, own, shared
 
     def get(self, keyword: str, default: Any = None) -> Any:
@@ -204,7 +207,7 @@ def _frames(dataset: Any, path: Path) -> Iterator[Plane]:
         yield Plane(FrameHeader(dataset, _flat(groups), shared), path, number)
 
 
-def _flat(item: Any, depth: int = 0) -> dict[str, object]:
+def _flat(item: Dataset | None, depth: int = 0) -> dict[str, object]:
     """Return the values of an item and of the first items of its sequences by keyword; the outer ones win."""
     found: dict[str, Any] = {}
     for element in item if item is not None else ():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.tables import EVENTS, SERIES
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.opened import read_dataset
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
 
 CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
 """The centre of a series: by its folder (relative, POSIX) through a function or a mapping, or one name for all."""
@@ -225,7 +228,7 @@ def study_events(series: pl.DataFrame) -> pl.DataFrame:
     return EVENTS.conform(events)
 
 
-def read_header(path: Path) -> Any:
+def read_header(path: Path) -> FileDataset | None:
     """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM. `path`: any file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -239,7 +242,7 @@ def read_header(path: Path) -> Any:
     return header
 
 
-def series_moment(header: Any) -> datetime | None:
+def series_moment(header: Header) -> datetime | None:
     """Return when the series was taken: series date and time, else those of the study, else of the acquisition.
 
     A date without a time is the start of that day, as in the rest of DICOM's study-level times.
@@ -264,7 +267,7 @@ def series_moment(header: Any) -> datetime | None:
     return None
 
 
-def _referenced_series(header: Any) -> str | None:
+def _referenced_series(header: Header) -> str | None:
     """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several.
 
     `header`: header of a SEG or RTSTRUCT.
@@ -276,7 +279,7 @@ def _referenced_series(header: Any) -> str | None:
     return min(found - {""}, default=None)
 
 
-def _frame_of_reference(header: Any) -> str | None:
+def _frame_of_reference(header: Header) -> str | None:
     """Return the frame of reference of an object; that of its first reference for an RTSTRUCT.
 
     `header`: header of an instance.
@@ -289,7 +292,7 @@ def _frame_of_reference(header: Any) -> str | None:
     return min(found - {""}, default=None)
 
 
-def _text(header: Any, keyword: str) -> str | None:
+def _text(header: Header, keyword: str) -> str | None:
     return str(header.get(keyword, "") or "").strip() or None
 
 
@@ -305,7 +308,7 @@ def _age_in_years(text: str) -> float | None:
     return int(found[1]) / {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}[found[2]]
 
 
-def _positive(header: Any, keyword: str) -> float | None:
+def _positive(header: Header, keyword: str) -> float | None:
     value = header.get(keyword)
     try:
         number = float(value)

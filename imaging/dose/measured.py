@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -60,7 +59,7 @@ def measure_doses(
     doses, refused = _doses(source)
     if not doses and not refused:
         raise UserError(f"{source} holds no RTDOSE. Put the dose beside its image and structure set.")
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as work:
         plan = plan_source(source, Path(work), Asked(default_settings(), regions))
     for unit in plan.units:
@@ -117,7 +116,7 @@ def _of_region(
     return rows
 
 
-def _rows(region: Region, volume: Volume, dose: Dose, wanted: Wanted) -> list[dict[str, Any]]:
+def _rows(region: Region, volume: Volume, dose: Dose, wanted: Wanted) -> list[dict[str, object]]:
     if wanted.fractions is not None:
         check_eqd2(dose)
     drawn = region.read(volume)

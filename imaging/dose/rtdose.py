@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.dicom.spacing import axes
 from unibase.imaging.grid import Array
 from unibase.imaging.reasons import UNSUPPORTED_DOSE
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 GRID_TOLERANCE = 1e-3
 """How far the first offset of absolute planes may be from the place of the first plane in mm."""
@@ -103,7 +106,7 @@ def read_dose(path: Path) -> Dose:
     )
 
 
-def _check(dataset: Any) -> None:
+def _check(dataset: Dataset) -> None:
     unit, kind = str(dataset.get("DoseUnits", "")).upper(), str(dataset.get("DoseType", "")).upper()
     if unit != "GY" or kind == "ERROR":
         what = "Dose Units (3004,0002) is not GY" if unit != "GY" else "Dose Type (3004,0004) is ERROR"
@@ -114,7 +117,7 @@ def _check(dataset: Any) -> None:
         raise Unusable(UNSUPPORTED_DOSE, f"{absent} is missing.", "Export the dose again.")
 
 
-def _offsets(dataset: Any, planes: int, place: float) -> Array:
+def _offsets(dataset: Dataset, planes: int, place: float) -> Array:
     """Return the offset of each plane from the first; Grid Frame Offset Vector holds offsets, or places along the normal."""
     said = dataset.get("GridFrameOffsetVector")
     values = np.array([float(item) for item in ([] if said is None else np.atleast_1d(said))])

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from math import factorial
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from unibase.imaging.engine.filter_source import Source, convolve, margin_of, pooled, trim
+from unibase.imaging.engine.setting import FilterSettings
 
 Array = np.ndarray
 Box = tuple[slice, ...]
@@ -32,7 +33,7 @@ LAWS = {
 }
 """Laws' kernels, each of unit norm."""
 
-_DEFAULTS: dict[str, dict[str, object]] = {
+_DEFAULTS: dict[str, FilterSettings] = {
     "mean": {"size": 5},
     "log": {"sigma": 1.5, "truncate": 4.0},
     "laws": {"kernel": "L5E5E5", "rotation_invariance": False, "pooling": "max", "energy_distance": 0},
@@ -57,7 +58,7 @@ LOCAL = ("mean", "log", "laws", "wavelet")
 """Filters whose response at a voxel is summed from the voxels in reach, in one order."""
 
 
-def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: Mapping[str, Any]) -> Array:
+def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: FilterSettings) -> Array:
     """Return the response of one filter in a box of the image.
 
     Args:
@@ -94,17 +95,17 @@ def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: Ma
     boundary = parameters.get("boundary", "mirror")
     if boundary not in BOUNDARIES:
         raise ValueError(f"boundary {boundary!r} is unknown; known: {', '.join(BOUNDARIES)}")
-    chosen = {**_DEFAULTS[kind], **given}
+    chosen = cast("FilterSettings", {**_DEFAULTS[kind], **given})
     axes = (1, 2) if by_slice else (0, 1, 2)
     return _FILTERS[kind](Source(image, box, boundary, axes), np.asarray(spacing, dtype=float), chosen)
 
 
-def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
+def reach_mm(parameters: FilterSettings, spacing: Array) -> float:
     """How far around a voxel, in mm, the image decides the response of a filter: 64 voxels for one given by frequencies.
 
     `parameters` are the filter's, `spacing` is (z, y, x) in mm.
     """
-    p = {**_DEFAULTS[parameters["filter"]], **parameters}
+    p: FilterSettings = {**_DEFAULTS[parameters["filter"]], **parameters}
     widest = float(np.max(spacing))
     if p["filter"] == "mean":
         return float(p["size"] / 2 * widest)
@@ -121,7 +122,7 @@ def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
     return 64 * widest
 
 
-def _mean(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _mean(source: Source, spacing: Array, p: FilterSettings) -> Array:
     size = int(p["size"])
     if size < 1 or size % 2 == 0:
         raise ValueError("mean: size must be odd and positive")
@@ -132,17 +133,17 @@ def _mean(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     return trim(result, margin)
 
 
-def _log(source: Source, spacing: Array, p: Mapping[str, object]) -> Array:
+def _log(source: Source, spacing: Array, p: FilterSettings) -> Array:
     radii = _log_radii(source, spacing, p)
     margin = margin_of(source.axes, radii)
     return _laplacian(source.with_margin(margin), source.axes, spacing, p, radii)
 
 
-def _log_radii(source: Source, spacing: Array, p: Mapping[str, Any]) -> dict[int, int]:
+def _log_radii(source: Source, spacing: Array, p: FilterSettings) -> dict[int, int]:
     return {axis: int(np.floor(p["truncate"] * p["sigma"] / spacing[axis] + 0.5)) for axis in source.axes}
 
 
-def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, object], radii: Mapping[int, int]) -> Array:
+def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: FilterSettings, radii: Mapping[int, int]) -> Array:
     """Sum over axes of the second derivative of the Gaussian on one and the Gaussian on the others, cut to a cube.
 
     Loses `radii` voxels on both sides of each axis. Two images go from axis to axis: smoothed on all axes so far, and
@@ -176,7 +177,7 @@ def _rotations(axes: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[bool,
     return result
 
 
-def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: Mapping[str, Any]) -> Array:
+def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: FilterSettings) -> Array:
     """One separable kernel (its factors in the order of `axes`), in all its right-angle turns when asked for."""
     turns = _rotations(axes) if p["rotation_invariance"] else [(tuple(range(len(axes))), (False,) * len(axes))]
 
@@ -196,7 +197,7 @@ def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: Map
     return pooled(responses, p["pooling"])
 
 
-def _laws(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _laws(source: Source, spacing: Array, p: FilterSettings) -> Array:
     name = str(p["kernel"])
     names = [name[i : i + 2] for i in range(0, len(name), 2)]
     if len(names) != len(source.axes) or any(n not in LAWS for n in names):
@@ -220,7 +221,7 @@ def _laws(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     return trim(response, margin)
 
 
-def _gabor(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _gabor(source: Source, spacing: Array, p: FilterSettings) -> Array:
     """In-plane Gabor filter: modulus of the response, pooled over orientations and over the three planes when asked for."""
     from scipy import fft
 
@@ -234,7 +235,7 @@ def _gabor(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
 
     def responses() -> object:
         for plane in planes:
-            sigma, wavelength = (p[key] / spacing[plane[1]] for key in ("sigma", "wavelength"))
+            sigma, wavelength = p["sigma"] / spacing[plane[1]], p["wavelength"] / spacing[plane[1]]
             # Beyond six sigma the envelope is below 2e-8.
             radius = int(np.ceil(6 * sigma * max(1.0, 1 / p["gamma"])))
             margin = margin_of(plane, radius)
@@ -257,7 +258,7 @@ def _gabor(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     return pooled(responses, p["pooling"])
 
 
-def _wavelet(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _wavelet(source: Source, spacing: Array, p: FilterSettings) -> Array:
     """Undecimated separable wavelet: low-pass to the level before, then the band; filters are spread at each level."""
     import pywt
 
@@ -353,12 +354,12 @@ def _whole(source: Source) -> tuple[Array, Box]:
     return wide, inner
 
 
-def _simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _simoncelli(source: Source, spacing: Array, p: FilterSettings) -> Array:
     array, inner = _whole(source)
     return _spectral(array, source.axes, _simoncelli_response(array.shape, source.axes, int(p["level"])))[inner]
 
 
-def _riesz_log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _riesz_log(source: Source, spacing: Array, p: FilterSettings) -> Array:
     array, inner = _whole(source)
     response = _riesz_response(array.shape, source.axes, p["order"])
     smooth = _laplacian_periodic(array, source.axes, spacing, p, _log_radii(source, spacing, p))
@@ -366,14 +367,14 @@ def _riesz_log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
 
 
 def _laplacian_periodic(
-    array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, object], radii: Mapping[int, int]
+    array: Array, axes: tuple[int, ...], spacing: Array, p: FilterSettings, radii: Mapping[int, int]
 ) -> Array:
     margin = margin_of(axes, radii)
     box = tuple(slice(0, n) for n in array.shape)
     return _laplacian(Source(array, box, "periodic", axes).with_margin(margin), axes, spacing, p, radii)
 
 
-def _riesz_simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _riesz_simoncelli(source: Source, spacing: Array, p: FilterSettings) -> Array:
     array, inner = _whole(source)
     response = _simoncelli_response(array.shape, source.axes, int(p["level"])) * _riesz_response(
         array.shape, source.axes, p["order"]
@@ -381,7 +382,7 @@ def _riesz_simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> A
     return _spectral(array, source.axes, response)[inner]
 
 
-_FILTERS: dict[str, Callable[[Source, Array, Mapping[str, object]], Array]] = {
+_FILTERS: dict[str, Callable[[Source, Array, FilterSettings], Array]] = {
     "mean": _mean,
     "log": _log,
     "laws": _laws,

@@ -21,6 +21,7 @@ from unibase.imaging.engine.levels import MAX_LEVELS
 from unibase.imaging.engine.near import Box, neighbours, union, within
 from unibase.imaging.engine.options import ByImageType, IbsiOptions, Values
 from unibase.imaging.engine.prepared import PEAK_RADIUS, Prepared, prepare, resegmented
+from unibase.imaging.engine.setting import FilterSettings
 
 Array = np.ndarray
 
@@ -269,9 +270,7 @@ class _Regions:
                 if members:
                     self._respond(name, parameters, {number: cores[number] for number in members}, around)
 
-    def _respond(
-        self, name: str, parameters: Mapping[str, object], cores: Mapping[int, Prepared], around: Prepared | None
-    ) -> None:
+    def _respond(self, name: str, parameters: FilterSettings, cores: Mapping[int, Prepared], around: Prepared | None) -> None:
         """Add the features of one filter's response around some regions."""
         members = list(cores)
         around = around or self.prepared_around(members)

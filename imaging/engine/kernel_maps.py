@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from unibase.imaging.engine.levels import check_levels
 from unibase.imaging.engine.options import EngineSettings
 from unibase.imaging.engine.pyradiomics_images import image_types
 from unibase.imaging.engine.pyradiomics_scene import Scene, grown, normalised, prepare
+from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
 
@@ -81,7 +81,8 @@ def check_maps(settings: EngineSettings) -> None:
     Raises:
         UserError: With `weightingNorm`, `distances` beyond 1, or no class but shape.
     """
-    for merged in ({**settings.setting, **(own or {})} for own in settings.image_types.values()):
+    for own in settings.image_types.values():
+        merged: Setting = {**settings.setting, **(own or {})}
         key = "weightingNorm" if merged.get("weightingNorm") else "distances" if list(merged.get("distances", [1])) != [1] else ""
         if key:
             raise UserError(f"Maps are not made with setting.{key}. Leave it out for maps.")
@@ -120,7 +121,7 @@ def feature_maps(
     wanted = [number for number, column in enumerate(COLUMNS) if _asked(column, settings)]
     around = replace(scene, box=box)
     for name, own in settings.image_types.items():
-        merged = {**settings.setting, **(own or {})}
+        merged: Setting = {**settings.setting, **(own or {})}
         for image_type, array in image_types(name, around, merged):
             maps = _maps(array, scene.region.part(box), scene, kernel, merged)[wanted]
             (dz, dy, dx) = (float(step) for step in scene.spacing)
@@ -134,7 +135,7 @@ def _asked(column: str, settings: EngineSettings) -> bool:
     return family in settings.feature_classes and (not named or feature in named)
 
 
-def _maps(image: Array, mask: Array, scene: Scene, kernel: Kernel, settings: Mapping[str, Any]) -> Array:
+def _maps(image: Array, mask: Array, scene: Scene, kernel: Kernel, settings: Setting) -> Array:
     """Return the maps (93, z, y, x) of an image on the box of the maps; `mask` is the region there."""
     counted = mask if kernel.masked else np.ones(mask.shape, dtype=bool)
     values = image[counted]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
+from unibase.imaging.engine.setting import Setting
 
 MAX_LEVELS = 4096
 """More grey levels than this make co-occurrence matrices of more than 128 MB for each direction."""
@@ -17,7 +15,7 @@ MAX_BINS = 65_534
 """More bins than this do not fit into the 16 bits in which levels are kept; a histogram of them says nothing."""
 
 
-def check_levels(values: np.ndarray, settings: Mapping[str, Any], textures: bool = True) -> None:
+def check_levels(values: np.ndarray, settings: Setting, textures: bool = True) -> None:
     """Check that the bins of a region from its lowest to its highest intensity can be counted; one rule for both engines.
 
     The intensities have the shape (voxels,).

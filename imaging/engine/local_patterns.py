@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from unibase.imaging.engine.compiled import circular_patterns
 from unibase.imaging.engine.near import within
 from unibase.imaging.engine.pyradiomics_scene import Scene, grown
+from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
 
@@ -32,7 +33,7 @@ _METHODS = {
 }
 
 
-def patterns_by_slice(scene: Scene, settings: Mapping[str, Any]) -> Array:
+def patterns_by_slice(scene: Scene, settings: Setting) -> Array:
     """Return LBP2D of the box of a scene (z, y, x), slice by slice across `force2Ddimension`.
 
     PyRadiomics writes the patterns in the number type of the image. What does not fit into it is NaN here.
@@ -115,7 +116,7 @@ def _onto(points: Array, radius: float) -> Array:
     return moved
 
 
-def patterns_on_sphere(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+def patterns_on_sphere(scene: Scene, settings: Setting) -> Iterator[tuple[str, Array]]:
     """Yield LBP3D of the region, float64 (z, y, x) in the box of the scene, by name: `lbp-3D-m1`, ... and the kurtosis `lbp-3D-k`.
 
     Args:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
+from unibase.imaging.engine.setting import FilterSettings, Setting
+
 Values = dict[str, float]
 """Features by name."""
 
@@ -24,12 +26,12 @@ class EngineSettings(Protocol):
     """
 
     @property
-    def setting(self) -> Mapping[str, object]:
+    def setting(self) -> Setting:
         """Global settings of PyRadiomics."""
         ...
 
     @property
-    def image_types(self) -> Mapping[str, Mapping[str, Any] | None]:
+    def image_types(self) -> Mapping[str, Setting | None]:
         """Image types with their own settings."""
         ...
 
@@ -39,7 +41,7 @@ class EngineSettings(Protocol):
         ...
 
     @property
-    def ibsi(self) -> IbsiOptions | Mapping[str, Any] | None:
+    def ibsi(self) -> IbsiOptions | Mapping[str, object] | None:
         """Choices of `ibsi` mode."""
         ...
 
@@ -107,7 +109,7 @@ class IbsiOptions:
     aggregations: tuple[str, ...] | None = None
     glcm_distance: int = 1
     ngldm_alpha: int = 0
-    filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    filters: Mapping[str, FilterSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the choices; a wrong one is a ValueError that names the allowed ones."""
@@ -130,7 +132,7 @@ class IbsiOptions:
         return self.aggregations or (AGGREGATIONS_2D if self.by_slice else AGGREGATIONS_3D)
 
     @classmethod
-    def of(cls, value: IbsiOptions | Mapping[str, Any] | None) -> IbsiOptions:
+    def of(cls, value: IbsiOptions | Mapping[str, object] | None) -> IbsiOptions:
         """Return options from a `value`: options, a mapping of the attribute names (lists allowed), or None (all defaults).
 
         Raises:

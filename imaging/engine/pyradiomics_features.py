@@ -6,9 +6,6 @@ too; sums that can cancel are taken over arrays of the same layout, so that roun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
@@ -16,6 +13,7 @@ from unibase.imaging import reasons
 from unibase.imaging.engine import intensity, texture
 from unibase.imaging.engine.compiled import texture_counts, value_sums
 from unibase.imaging.engine.options import Values
+from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
 EPSILON = float(np.spacing(1))
@@ -72,7 +70,7 @@ def angles(shape: tuple[int, ...], distances: list[int], planar: bool) -> Array:
     return np.array(steps, dtype=np.int64).reshape(-1, 3)
 
 
-def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
+def _bin_edges(values: Array, settings: Setting) -> Array:
     """Edges of the bins, in the number type of the values, as PyRadiomics has it."""
     width, count = settings.get("binWidth", 25), settings.get("binCount")
     if count is not None:
@@ -95,14 +93,14 @@ def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
     return np.array([edges[0] - 0.5, edges[0] + 0.5]) if len(edges) == 1 else edges
 
 
-def grey_levels(values: Array, settings: Mapping[str, object]) -> tuple[Array, Array]:
+def grey_levels(values: Array, settings: Setting) -> tuple[Array, Array]:
     """Levels from 1 (uint16) of `values` (voxels,), and how often each level occurs (int64, from level 0), by `settings`."""
     edges = _bin_edges(values, settings)
     levels, counts = value_sums.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
 
 
-def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> Values:
+def first_order(values: Array, occurrences: Array, spacing: Array, settings: Setting) -> Values:
     """First-order features of `values` (voxels,); `occurrences` of levels give entropy and uniformity.
 
     `spacing` is (z, y, x) in mm; `settings` are those in force for the image type.
@@ -142,7 +140,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
     return {name: float(value) for name, value in features.items()}
 
 
-def grey_level_co_occurrence(counts: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]) -> Values:
+def grey_level_co_occurrence(counts: Array, present: Array, steps: Array, spacing: Array, settings: Setting) -> Values:
     """GLCM features, the mean over directions that hold a pair.
 
     Args:

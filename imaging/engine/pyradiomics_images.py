@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,11 +10,12 @@ from unibase.imaging.engine import local_patterns
 from unibase.imaging.engine.compiled import recursive_gaussian, stationary_wavelet
 from unibase.imaging.engine.near import Box, within
 from unibase.imaging.engine.pyradiomics_scene import Scene, grown, sitk_image
+from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
 
 
-def image_types(name: str, scene: Scene, settings: Mapping[str, object]) -> Iterator[tuple[str, Array]]:
+def image_types(name: str, scene: Scene, settings: Setting) -> Iterator[tuple[str, Array]]:
     """Filtered images of the type `name` cropped to the box of the region, one after the other, with their names.
 
     `scene` is the image around the region, `settings` those in force for the type.
@@ -53,7 +53,7 @@ def image_types(name: str, scene: Scene, settings: Mapping[str, object]) -> Iter
                 raise ValueError(f"image type {name} is not supported")
 
 
-def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+def _laplacians(scene: Scene, settings: Setting) -> Iterator[tuple[str, Array]]:
     """Laplacian of Gaussian of each width, normalised across scales, as ITK's recursive filter gives it."""
     size = np.array(scene.image.shape)
     if size.min() < 4:
@@ -65,7 +65,7 @@ def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", result
 
 
-def _gradient(scene: Scene, settings: Mapping[str, object]) -> Array:
+def _gradient(scene: Scene, settings: Setting) -> Array:
     import SimpleITK as sitk
 
     crop = grown(scene.box, [2, 2, 2], scene.image.shape)
@@ -75,7 +75,7 @@ def _gradient(scene: Scene, settings: Mapping[str, object]) -> Array:
     return np.ascontiguousarray(result[within(scene.box, crop)])
 
 
-def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+def _wavelets(scene: Scene, settings: Setting) -> Iterator[tuple[str, Array]]:
     """Stationary wavelet bands of each level, as PyWavelets gives them, along one axis after the other and cropped after each."""
     axes = [2, 1, 0]
     if settings.get("force2D", False):

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from unibase.imaging.engine.options import ByImageType, EngineSettings, Values
 from unibase.imaging.engine.pyradiomics_images import image_types
 from unibase.imaging.engine.pyradiomics_scene import Scene, normalised, prepare
 from unibase.imaging.engine.pyradiomics_shape import shape, shape_2d
+from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
 
@@ -78,7 +78,7 @@ def _add_images(
     box = union([subject.scene.box for subject in group])
     scene = replace(group[0].scene, box=box, region=reduce(or_, [subject.scene.region for subject in group]))
     for name, own in settings.image_types.items():
-        merged = {**settings.setting, **(own or {})}
+        merged: Setting = {**settings.setting, **(own or {})}
         for image_type, array in image_types(name, scene, merged):
             for subject in group:
                 result = results[subject.number]
@@ -115,7 +115,7 @@ class _Subject:
     scene: Scene
     known: dict[int | None, Places] = field(default_factory=dict)
 
-    def places(self, settings: Mapping[str, Any]) -> Places:
+    def places(self, settings: Setting) -> Places:
         across = int(settings.get("force2Ddimension", 0)) if settings.get("force2D", False) else None
         if across not in self.known:
             self.known[across] = Places.of(self.scene.region.array, self.scene.spacing, across)
@@ -166,7 +166,7 @@ class Places:
         return out
 
 
-def _features(image: Array, places: Places, settings: Mapping[str, object], classes: Mapping[str, tuple[str, ...]]) -> Values:
+def _features(image: Array, places: Places, settings: Setting, classes: Mapping[str, tuple[str, ...]]) -> Values:
     """All enabled classes but shape of one image type, cropped to the bounding box of the region."""
     wanted = [name for name in CLASSES if name in classes]
     if not wanted:
@@ -219,7 +219,7 @@ class _Grey:
     near: Array
 
     @classmethod
-    def of(cls, levels: Array, occurrences: Array, places: Places, settings: Mapping[str, Any]) -> _Grey:
+    def of(cls, levels: Array, occurrences: Array, places: Places, settings: Setting) -> _Grey:
         """Return the grey levels of a region in its places."""
         present = np.nonzero(occurrences)[0]
         # The k-th level present is k: matrices without empty rows.
@@ -237,7 +237,7 @@ class _Grey:
 ByImageType = ByImageType
 
 
-def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, object], wanted: Sequence[str]) -> ByImageType:
+def _by_direction(grey: _Grey, places: Places, settings: Setting, wanted: Sequence[str]) -> ByImageType:
     """Classes whose matrices are counted by direction."""
     found: ByImageType = {}
     if not {"glcm", "glrlm"} & set(wanted):
@@ -259,14 +259,14 @@ def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, object], w
     return found
 
 
-def _of_zones(grey: _Grey, places: Places, settings: Mapping[str, object], wanted: Sequence[str]) -> ByImageType:
+def _of_zones(grey: _Grey, places: Places, settings: Setting, wanted: Sequence[str]) -> ByImageType:
     """The class of zones of one level."""
     if "glszm" not in wanted:
         return {}
     return {"glszm": formulas.grey_level_size_zone(grey.dense, places.extents, grey.present, places.planar)}
 
 
-def _of_neighbours(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+def _of_neighbours(grey: _Grey, places: Places, settings: Setting, wanted: Sequence[str]) -> ByImageType:
     """Classes that compare a voxel with its neighbours."""
     if not {"gldm", "ngtdm"} & set(wanted):
         return {}
@@ -279,7 +279,7 @@ def _of_neighbours(grey: _Grey, places: Places, settings: Mapping[str, Any], wan
     return {family: values for family, values in (("gldm", dependent), ("ngtdm", tones)) if family in wanted}
 
 
-def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Values:
+def _shape_features(scene: Scene, setting: Setting, classes: Mapping[str, tuple[str, ...]]) -> Values:
     result: Values = {}
     mask = scene.shape_region.part(scene.box)
     for family in ("shape", "shape2D"):

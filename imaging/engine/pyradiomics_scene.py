@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +11,10 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine.near import Box
+from unibase.imaging.engine.setting import Setting
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 Array = np.ndarray
 
@@ -37,7 +40,7 @@ class Scene:
     start: Array
 
 
-def prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> Scene:
+def prepare(image: Array, region: Boxed, spacing: Array, setting: Setting) -> Scene:
     """Return image and region resampled, cropped and re-segmented, as the settings ask.
 
     Args:
@@ -75,7 +78,7 @@ def _cropped(image: Array, region: Boxed, pad: int) -> tuple[Array, Boxed, Array
     return image[crop], Boxed.of(region.part(crop)), np.array([float(part.start) for part in crop])
 
 
-def _check(region: Boxed, setting: Mapping[str, Any]) -> None:
+def _check(region: Boxed, setting: Setting) -> None:
     """Refuse what PyRadiomics refuses."""
     larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
     dimensions = sum(n > 1 for n in region.array.shape)
@@ -88,8 +91,8 @@ def _check(region: Boxed, setting: Mapping[str, Any]) -> None:
         raise Unusable(reasons.REGION_TOO_SMALL, "The region has no more voxels than minimumROISize.", larger)
 
 
-def _resegmented(image: Array, region: Boxed, setting: Mapping[str, Any]) -> Boxed:
-    limits, mode = sorted(setting["resegmentRange"]), setting.get("resegmentMode", "absolute")
+def _resegmented(image: Array, region: Boxed, setting: Setting) -> Boxed:
+    limits, mode = sorted(setting["resegmentRange"] or ()), setting.get("resegmentMode", "absolute")
     values = region.values(image)
     if mode == "relative":
         limits = [np.max(values) * limit for limit in limits]
@@ -113,7 +116,7 @@ def grown(box: Box, margin: list[int], shape: tuple[int, ...]) -> Box:
     return tuple(slice(max(0, b.start - m), min(n, b.stop + m)) for b, m, n in zip(box, margin, shape, strict=True))
 
 
-def sitk_image(array: Array, spacing: Array) -> Any:
+def sitk_image(array: Array, spacing: Array) -> sitk.Image:
     """Return an array (z, y, x) with its spacing in the same order as a SimpleITK image."""
     import SimpleITK as sitk
 
@@ -122,7 +125,7 @@ def sitk_image(array: Array, spacing: Array) -> Any:
     return image
 
 
-def normalised(image: Array, setting: Mapping[str, Any]) -> Array:
+def normalised(image: Array, setting: Setting) -> Array:
     """Return an image (z, y, x) with mean 0 and deviation `normalizeScale` of `setting`, as PyRadiomics normalises it."""
     import SimpleITK as sitk
 
@@ -135,7 +138,7 @@ def normalised(image: Array, setting: Mapping[str, Any]) -> Array:
     return np.asarray(result * result.dtype.type(setting.get("normalizeScale", 1)))
 
 
-def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Boxed, Array, Array]:
+def _resampled(image: Array, region: Boxed, spacing: Array, setting: Setting) -> tuple[Array, Boxed, Array, Array]:
     """PyRadiomics' grid: aligned with the image's corner, cropped to the region and `padDistance`.
 
     SimpleITK interpolates, over the whole image when the interpolator is a spline whose filter runs over whole lines: only so

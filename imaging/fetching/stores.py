@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import atomic_file, digest_of
@@ -16,6 +16,9 @@ from unibase.groundwork.work import Outcome, Unit
 from unibase.imaging.fetching.archives import safe_name
 from unibase.imaging.fetching.polite import Again, Asking
 from unibase.imaging.fetching.reasons import NOT_RETRIEVED, UNSAFE_MEMBER
+
+if TYPE_CHECKING:
+    import fsspec
 
 _TOKENS = ("ETag", "etag", "checksum", "md5", "mtime", "LastModified", "last_modified", "modified", "created", "size")
 """What stores say of a file that changes with its content."""
@@ -37,7 +40,7 @@ class Store:
         taken: Names here, with the file of the store that has each.
     """
 
-    files: Any
+    files: fsspec.AbstractFileSystem
     root: str
     asking: Asking
     taken: dict[PurePosixPath, str] = field(default_factory=dict, repr=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from unibase.imaging.radiomics.selection import Region, entry
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.reasons import MODEL_UNFIT
 from unibase.imaging.regions.mask import Mask
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SIDE = 50.0
 """Side of the box in mm."""
@@ -41,7 +44,7 @@ class Model:
         size: Voxels of its box along z, y and x.
     """
 
-    session: Any
+    session: onnxruntime.InferenceSession
     digest: str
     size: tuple[int, int, int]
 
@@ -103,7 +106,7 @@ _model = cache(read_model)
 
 def deep_rows(
     task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]], told: list[dict[str, object]]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return a row for each region with the features of the model that its unit asks for.
 
     Args:
@@ -117,7 +120,7 @@ def deep_rows(
 
 def _rows(
     task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]], told: list[dict[str, object]]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     model = _model(Path(task.choices.deep_model))
     low, high = task.choices.deep_low, task.choices.deep_high
     on = replace(volume, notes=(*volume.notes, f"model-{model.digest}", f"scaled-from-{low:g}-to-{high:g}"))

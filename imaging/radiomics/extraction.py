@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -81,7 +81,7 @@ def extract_regions(
             results.append(None)
     sound = [number for number, result in enumerate(results) if result is None]
     for number, features in zip(sound, _run(volume, [regions[n] for n in sound], settings, engine, mode), strict=True):
-        results[number] = features if isinstance(features, Unusable) else (features, _left_out(features, settings, mode))
+        results[number] = features if isinstance(features, Unusable) else (features, dict(_left_out(features, settings, mode)))
     return [result for result in results if result is not None]
 
 
@@ -155,15 +155,15 @@ def _guarded(work: Callable[[], list[Features | Unusable]]) -> list[Features | U
         return Unusable(reasons.ENGINE_FAILED, message, "Try the other engine, and report it with the settings.")
 
 
-def _left_out(features: Features, settings: FeatureSettings, mode: Mode) -> dict[str, str]:
-    """Return image types that were asked for and are absent, with the reason.
+def _left_out(features: Features, settings: FeatureSettings, mode: Mode) -> Iterator[tuple[str, str]]:
+    """Yield image types that were asked for and are absent, with the reason.
 
     PyRadiomics leaves a LoG out when the image is too small, and local patterns when a library of theirs is absent or too new.
     """
     if mode == "ibsi" or set(settings.feature_classes) <= {"shape", "shape2D"}:
-        return {}
+        return
     sigmas = settings.for_image_type("LoG").get("sigma") or () if "LoG" in settings.image_types else ()
     names = dict.fromkeys([f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D" for sigma in sigmas], "image-too-small-for-filter")
     patterns = {"LBP2D": "lbp-2D", "LBP3D": "lbp-3D-k"}
     names |= {patterns[name]: "pyradiomics-lacks-a-library" for name in settings.image_types if name in patterns}
-    return {name: why for name, why in names.items() if name not in features}
+    yield from ((name, why) for name, why in names.items() if name not in features)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.radiomics.extraction import engine_name
@@ -14,7 +13,7 @@ from unibase.imaging.regions.mask import Mask
 
 def region_rows(
     task: FeatureTask, volume: Volume, region: Region, features: Mapping[str, Mapping[str, float | None]], mask: Mask
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the rows of one region: what names it and what is known of its mask, then its `features`, one row per image type.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -32,6 +33,20 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class _Words:
+    """What is said of one column; the fields are `COLUMNS`."""
+
+    column: str
+    family: str
+    ibsi_code: str | None = None
+    aggregation: str | None = None
+    unit: str | None = None
+    deprecated: bool = False
+    definition: str | None = None
+    difference: str | None = None
+
+
 def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
     """Return one row per given column of a FEATURES table, in their order; the columns of the result are `COLUMNS`.
 
@@ -48,19 +63,20 @@ def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
         if column in described:
             rows.append(described[column])
         elif (dose := metric_words(column)) is not None:
-            rows.append(_row(column, "dose", unit=dose[0], definition=dose[1]))
+            rows.append(_Words(column, "dose", unit=dose[0], definition=dose[1]))
         elif _DEEP.fullmatch(column):
             text = "Value of the output of the deep model that image_type and image_notes name by its digest, by its place."
-            rows.append(_row(column, "deep", definition=text))
+            rows.append(_Words(column, "deep", definition=text))
         elif column in ENHANCEMENT:
             unit, text = ENHANCEMENT[column]
-            rows.append(_row(column, "enhancement", unit=unit, definition=text))
+            rows.append(_Words(column, "enhancement", unit=unit, definition=text))
         elif column in identity:
             text, unit = identity[column].text, identity[column].unit
-            rows.append(_row(column, "identity", unit=unit, definition=text))
+            rows.append(_Words(column, "identity", unit=unit, definition=text))
         else:
             raise KeyError(f"no description of the feature column {column}")
-    return pl.DataFrame(rows, schema={name: pl.Boolean if name == "deprecated" else pl.String for name in COLUMNS})
+    schema = {name: pl.Boolean if name == "deprecated" else pl.String for name in COLUMNS}
+    return pl.DataFrame([asdict(row) for row in rows], schema=schema)
 
 
 def feature_names(feature_class: str, deprecated: bool = True) -> list[str]:
@@ -90,14 +106,14 @@ def _pyradiomics() -> pl.DataFrame:
 
 
 @cache
-def _described() -> dict[str, dict[str, object]]:
-    rows = {row["column"]: {name: row[name] for name in COLUMNS} for row in _pyradiomics().iter_rows(named=True)}
+def _described() -> dict[str, _Words]:
+    rows = {row["column"]: _Words(**{name: row[name] for name in COLUMNS}) for row in _pyradiomics().iter_rows(named=True)}
     ibsi = pl.read_csv(files("unibase.imaging.radiomics.data").joinpath("ibsi_features.csv").read_bytes())
     definitions = dict(
         pl.read_csv(files("unibase.imaging.radiomics.data").joinpath("ibsi_definitions.csv").read_bytes()).iter_rows()
     )
     for row in ibsi.iter_rows(named=True):
-        rows[row["column"]] = _row(
+        rows[row["column"]] = _Words(
             row["column"],
             row["family"],
             ibsi_code=row["ibsi_code"],
@@ -106,7 +122,3 @@ def _described() -> dict[str, dict[str, object]]:
             definition=f"{row['feature']}: {definitions[row['ibsi_code']]}",
         )
     return rows
-
-
-def _row(column: str, family: str, **values: object) -> dict[str, object]:
-    return {**dict.fromkeys(COLUMNS), "deprecated": False, "column": column, "family": family, **values}

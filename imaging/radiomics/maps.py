@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -122,7 +121,7 @@ def write_maps(source: Source, folder: Path, run: MapRun) -> tuple[pl.DataFrame,
     with tempfile.TemporaryDirectory() as work:
         plan = plan_source(source, Path(work), Asked(run.way.settings, run.regions, Choices(several="each")))
     refused = [(one["unit"], Unusable(one["reason"], one["message"], one["remedy"])) for one in plan.refused]
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for unit in plan.units:
         try:
             for name, selection in select(unit.arguments):

@@ -17,6 +17,7 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.dose.histogram import Fractions, check_eqd2, metrics_of
 from unibase.imaging.dose.metric_names import metric_column
 from unibase.imaging.dose.rtdose import Dose, read_dose
+from unibase.imaging.engine.setting import Setting
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.extraction import extract_regions
@@ -132,7 +133,8 @@ def settings_of_dose(settings: FeatureSettings, bin_width: float) -> FeatureSett
         settings: Those of the image.
         bin_width: Width of the bins in Gy.
     """
-    setting = {**settings.setting, "binWidth": bin_width, "binCount": None, "normalize": False, "resegmentRange": None}
+    changed: Setting = {"binWidth": bin_width, "binCount": None, "normalize": False, "resegmentRange": None}
+    setting: Setting = {**settings.setting, **changed}
     ibsi = {**settings.ibsi, "discretisation": "fbs", "bin_size": bin_width, "round_intensities": False}
     ibsi |= {"resegment_range": [0, None], "resegment_sigma": None}
     ibsi |= {"ivh_discretisation": "fbs", "ivh_bin_size": IVH_BIN}

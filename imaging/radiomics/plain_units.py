@@ -13,6 +13,7 @@ from unibase.groundwork.tables import FEATURES
 from unibase.groundwork.work import Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
+from unibase.imaging.engine.setting import Setting
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
 from unibase.imaging.plain.paired_by_name import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.whole import suffix_of
@@ -110,7 +111,7 @@ def _said(path: Path, beside: Path) -> str:
 
 
 def _of_row(settings: FeatureSettings, row: Listed) -> FeatureSettings:
-    setting = dict(settings.setting)
+    setting: Setting = {**settings.setting}
     if row.label is not None:
         setting["label"] = row.label
     if row.label_channel is not None:

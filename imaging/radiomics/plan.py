@@ -128,13 +128,13 @@ def _with_doses(unit: Unit, doses: Sequence[Row], place: _Place) -> Unit:
     return replace(unit, input_digest=digest, arguments=replace(unit.arguments, doses=place.files(doses)))
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def _key(row: Row) -> tuple[object, ...]:
     return row["subject_id"], row["SeriesInstanceUID"]
 
 
 def _parts_of_series(rows: Sequence[Row], wanted: Callable[[str], bool]) -> list[list[Row]]:
     """Return the rows of each series of the wanted modalities: one for every folder that it lies in."""
-    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    parts: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for row in rows:
         if wanted(row["Modality"]):
             parts[_key(row)].append(row)

@@ -9,7 +9,7 @@ import logging
 import warnings
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.engine.setting import Setting
 from unibase.imaging.grid import Array
 from unibase.imaging.radiomics.settings import FeatureSettings
 
@@ -90,11 +91,11 @@ def _extractor() -> Any:
     from unibase.imaging.engine.levels import check_levels
 
     class Careful(RadiomicsFeatureExtractor):  # type: ignore[misc]  # the library has no types
-        def computeFeatures(self, image: Any, mask: Any, imageTypeName: str, **settings: Any) -> object:
+        def computeFeatures(self, image: sitk.Image, mask: sitk.Image, imageTypeName: str, **settings: object) -> object:
             wanted = set(self.enabledFeatures) - {"shape", "shape2D"}
             if wanted:
                 inside = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) == 1]
-                check_levels(inside, settings, textures=wanted != {"firstorder"})
+                check_levels(inside, cast("Setting", settings), textures=wanted != {"firstorder"})
             return super().computeFeatures(image, mask, imageTypeName, **settings)
 
     return Careful

@@ -49,7 +49,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     """
     check_perturbations(unit.perturbations)
     task = unit.task
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     told = Told()
     for name, selection in select(task):
         if isinstance(selection, Unusable):
@@ -64,7 +64,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
         "path": str(task.destination),
         "sha256": sha256_file(task.destination),
         "rows": frame.height,
-        "regions": told.listed()["regions"],
+        "regions": told.listed().regions,
     }
 
 
@@ -72,11 +72,11 @@ def _perturbed_volume(unit: RobustnessTask, selection: Selection, told: list[dic
     """Return the rows of the perturbed copies of the regions of one volume, and add to `told` how each ended."""
     task = unit.task
     margin = MARGIN + max((outer for _, outer in task.choices.shells), default=0.0)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     # A region, its shells and its habitats share what was drawn, which is perturbed once for all of them.
     for _, group in groupby(selection.regions, key=lambda region: region.drawn):
         regions = list(group)
-        done: dict[str, list[dict[str, Any]]] = {region.target: [] for region in regions}
+        done: dict[str, list[dict[str, object]]] = {region.target: [] for region in regions}
         for number, perturbation in enumerate(unit.perturbations):
             # The seed follows the input and the place in the plan, so no order of work can change a number.
             seed = int(digest_of([regions[0].source_digest, number])[:16], 16)

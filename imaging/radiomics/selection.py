@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial, reduce
 from operator import or_
 from pathlib import Path
@@ -106,7 +106,7 @@ def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
     if not task.mask_paths:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
         found = listed([], sorted(task.regions or ()), [])
-        raise Unusable(reasons.NO_MASK, message, "Segment it, or leave the series out.", found)
+        raise Unusable(reasons.NO_MASK, message, "Segment it, or leave the series out.", asdict(found))
     for name, read in volumes_of(task):
         try:
             selection = select_on(read(), task)
@@ -187,38 +187,51 @@ def select_on(volume: Volume, task: FeatureTask) -> Selection:
     if not regions and not any(item["target"] for item in refused):
         message = "No region of the series has a name that the patterns ask for."
         remedy = "Compare its names (unibase regions STUDY) with the patterns of the study file."
-        raise Unusable(reasons.NO_REGION_MATCHED, message, remedy, listed(refused, matches.missing, unused))
+        raise Unusable(reasons.NO_REGION_MATCHED, message, remedy, asdict(listed(refused, matches.missing, unused)))
     return Selection(volume, regions, refused, matches.missing, unused)
 
 
-def listed(regions: list[dict[str, object]], missing_targets: list[str], unused_rois: list[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Matches:
+    """What is told of the regions of a series: every match and every miss.
+
+    Attributes:
+        regions: How each region ended.
+        missing_targets: Targets that no ROI met.
+        unused_rois: ROIs that no target asks for.
+    """
+
+    regions: list[dict[str, object]]
+    missing_targets: list[str]
+    unused_rois: list[str]
+
+
+def listed(regions: list[dict[str, object]], missing_targets: list[str], unused_rois: list[str]) -> Matches:
     """Return what is told of the regions of a series, whether it could be used or not: every match and every miss.
 
     Args:
         regions, missing_targets, unused_rois: The matches; targets that no ROI met; ROIs that no target asks for.
     """
-    return {
-        "regions": sorted(regions, key=lambda item: (item["target"], item["roi_name"])),
-        "missing_targets": missing_targets,
-        "unused_rois": unused_rois,
-    }
+    in_order = sorted(regions, key=lambda item: (str(item["target"]), str(item["roi_name"])))
+    return Matches(in_order, missing_targets, unused_rois)
 
 
-def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, Any]:
+def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, object]:
     """Return how a refused region, of a `target` and `roi_name`, stands in the result of its unit, with its `problem`."""
     said = {"reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
     return {"target": target, "roi_name": roi_name, "status": "refused", **said}
 
 
-def problem_of(refused: dict[str, Any], found: dict[str, Any] | None = None) -> Unusable:
+def problem_of(refused: Mapping[str, object], found: Matches | None = None) -> Unusable:
     """Return the problem that an entry, `refused`, tells of, with what else was `found` in its series."""
-    return Unusable(refused["reason"], refused["message"], refused["remedy"], found)
+    reason, message, remedy = (str(refused[name]) for name in ("reason", "message", "remedy"))
+    return Unusable(reason, message, remedy, None if found is None else asdict(found))
 
 
 def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[str, object]]]:
     """Return the regions of all mask files of a unit, and the files that cannot be opened; a copy of a file counts once."""
     flat: list[_Found] = []
-    refused: list[dict[str, Any]] = []
+    refused: list[dict[str, object]] = []
     seen = set()
     for path in task.mask_paths:
         try:
@@ -235,7 +248,7 @@ def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[
 
 def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[list[_Found]], list[dict[str, object]]]:
     """Return which regions of a target make one each, and those that are refused or set aside."""
-    told: list[dict[str, Any]] = []
+    told: list[dict[str, object]] = []
     if task.choices.structure_sets == "newest-approved":
         found, told = _newest_approved(target, found)
     if len(found) > 1 and task.choices.several == "refuse":

@@ -68,9 +68,9 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         Unusable: When nothing can be extracted: the reasons of `volumes.read_series` and `masks.open_masks`, `no-mask`,
             `no-region-matched`, and, when every region is refused, the reason of the first.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     beside, told = Beside(task), Told()
-    measured: list[dict[str, Any]] = []
+    measured: list[dict[str, object]] = []
     for name, selection in select(task):
         if isinstance(selection, Unusable):
             told.problems.append((name, selection))
@@ -97,15 +97,15 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "mode": task.choices.mode,
         "settings_digest": task.settings_digest,
         "volumes": measured,
-        **matches,
+        **asdict(matches),
     }
 
 
 def _extract_volume(
     task: FeatureTask, selection: Selection, told: list[dict[str, object]], beside: Beside
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the rows of the regions of one volume; add to `told` how each ended, and to `beside` what else is asked for."""
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     volume = selection.volume
     regions: list[tuple[Region, Mask]] = []
     for region in selection.regions:

@@ -12,32 +12,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from unibase.groundwork.files import JsonObject, digest_of
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging import reasons
 from unibase.imaging.engine.options import FAMILIES
+from unibase.imaging.engine.setting import Setting
 
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {
-        "minimumROIDimensions": 2,
-        "minimumROISize": None,
-        "normalize": False,
-        "normalizeScale": 1,
-        "removeOutliers": None,
-        "resampledPixelSpacing": None,
-        "interpolator": "sitkBSpline",
-        "preCrop": False,
-        "padDistance": 5,
-        "distances": [1],
-        "force2D": False,
-        "force2Ddimension": 0,
-        "resegmentRange": None,
-        "label": 1,
-    }
-)
+DEFAULTS: Setting = {
+    "minimumROIDimensions": 2,
+    "minimumROISize": None,
+    "normalize": False,
+    "normalizeScale": 1,
+    "removeOutliers": None,
+    "resampledPixelSpacing": None,
+    "interpolator": "sitkBSpline",
+    "preCrop": False,
+    "padDistance": 5,
+    "distances": [1],
+    "force2D": False,
+    "force2Ddimension": 0,
+    "resegmentRange": None,
+    "label": 1,
+}
 """What `RadiomicsFeatureExtractor` fills in itself. Defaults of single feature classes (binWidth 25, ...) are not here."""
 
 FEATURE_CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape", "shape2D")
@@ -77,9 +75,9 @@ class FeatureSettings:
         voxel: The `voxelSetting` section: the kernel of maps. No feature of a region depends on it.
     """
 
-    image_types: Mapping[str, Mapping[str, object]]
+    image_types: Mapping[str, Setting]
     feature_classes: Mapping[str, list[str] | None]
-    setting: Mapping[str, Any]
+    setting: Setting
     ibsi: Mapping[str, Any] = field(default_factory=dict)
     label: int | None = None
     told: tuple[str, ...] = field(default=(), compare=False)
@@ -102,7 +100,7 @@ class FeatureSettings:
             value["ibsi"] = dict(self.ibsi)
         return value
 
-    def for_image_type(self, image_type: str) -> dict[str, Any]:
+    def for_image_type(self, image_type: str) -> Setting:
         """Return the settings in force for one PyRadiomics `image_type`: the global ones, its own over them."""
         return {**self.setting, **self.image_types[image_type]}
 
@@ -168,12 +166,12 @@ def make_settings(content: object) -> FeatureSettings:
     _check_setting("setting", given, _CHECKS)
     # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
     additional_info = given.pop("additionalInfo", None)
-    setting = {**DEFAULTS, **given}
-    image_types = {}
+    setting: Setting = {**DEFAULTS, **cast("Setting", given)}
+    image_types: dict[str, Setting] = {}
     for name, own in _mapping("imageType", content.get("imageType")).items():
         if name not in IMAGE_TYPES:
             raise UserError(f"imageType.{name} is unknown. Allowed: {', '.join(IMAGE_TYPES)}.")
-        image_types[name] = _mapping(f"imageType.{name}", own)
+        image_types[name] = cast("Setting", _mapping(f"imageType.{name}", own))
         _check_setting(f"imageType.{name}", image_types[name], _CHECKS)
         if name == "LoG" and not {**setting, **image_types[name]}.get("sigma"):
             raise UserError("imageType.LoG needs sigma, a list of widths in mm, such as LoG: {sigma: [1.0, 3.0]}.")
@@ -228,7 +226,7 @@ def for_a_plane(settings: FeatureSettings) -> FeatureSettings:
     spacing = settings.setting.get("resampledPixelSpacing")
     if spacing and len(spacing) == 2:
         spacing = [*spacing, 0]
-    setting = {**settings.setting, "force2D": True, "force2Ddimension": 0, "resampledPixelSpacing": spacing}
+    setting: Setting = {**settings.setting, "force2D": True, "force2Ddimension": 0, "resampledPixelSpacing": spacing}
     families = settings.ibsi.get("families") or FAMILIES
     ibsi = {**settings.ibsi, "by_slice": True, "families": [name for name in families if name not in _OF_A_VOLUME]}
     return replace(settings, feature_classes=classes, setting=setting, ibsi=ibsi)

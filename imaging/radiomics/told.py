@@ -10,7 +10,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
-from unibase.imaging.radiomics.selection import Selection, entry, listed, problem_of
+from unibase.imaging.radiomics.selection import Matches, Selection, entry, listed, problem_of
 
 ELSEWHERE = frozenset({reasons.DRAWN_ELSEWHERE, reasons.NO_REGION_MATCHED})
 """Reasons of a volume that tell nothing when another volume of its series has what was asked for."""
@@ -35,8 +35,8 @@ class Told:
         self._volumes.append((name, entries, selection))
         return entries
 
-    def listed(self) -> dict[str, Any]:
-        """Return what is told as a small JSON value; a target is missing when no volume has it."""
+    def listed(self) -> Matches:
+        """Return what is told; a target is missing when no volume has it."""
         regions = [{**({"volume": name} if name else {}), **item} for name, entries, _ in self._volumes for item in entries]
         for name, problem in self.problems:
             if self._volumes and problem.reason not in ELSEWHERE:
@@ -81,7 +81,7 @@ def list_regions(results: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     Args:
         results: What `extract_series` returned, by any name of the unit.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for unit, result in results.items():
         for region in result["regions"]:
             told = {key: value for key, value in region.items() if key in REGION_LIST}

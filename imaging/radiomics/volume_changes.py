@@ -34,7 +34,7 @@ def change_rows(rows: Sequence[Row]) -> tuple[list[dict[str, object]], list[tupl
     for row in rows:
         if row["volume"]:
             by_region[_target(row), row["roi_name"], row["image_type"]].append(row)
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     problems: dict[tuple[str, str], Unusable] = {}
     for (target, roi_name, _), mine in by_region.items():
         ordered = sorted(mine, key=lambda row: natural(row["volume"]))

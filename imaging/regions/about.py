@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 MACHINE = "AUTOMATIC"
 """What DICOM says of a region that an algorithm made alone (SegmentAlgorithmType, ROIGenerationAlgorithm)."""
@@ -80,7 +83,7 @@ def together(several: Sequence[About]) -> About:
     return About(label, approval, reader, times.pop() if len(times) == 1 else None, algorithm=algorithm, model=model)
 
 
-def made_by(about: About, item: Any, kind: str, model: str) -> About:
+def made_by(about: About, item: Dataset, kind: str, model: str) -> About:
     """Return what a mask file says of one of its regions.
 
     Args:
@@ -97,7 +100,7 @@ NOTHING = About()
 """What a plain image says of itself."""
 
 
-def about_structure_set(dataset: Any) -> About:
+def about_structure_set(dataset: Dataset) -> About:
     """Return what an RTSTRUCT, `dataset`, says of itself."""
     series, instances = set(), set()
     for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
@@ -116,7 +119,7 @@ def about_structure_set(dataset: Any) -> About:
     )
 
 
-def about_segmentation(dataset: Any) -> About:
+def about_segmentation(dataset: Dataset) -> About:
     """Return what a SEG, `dataset`, says of itself."""
     series, instances = set(), set()
     for item in dataset.get("ReferencedSeriesSequence") or []:
@@ -135,7 +138,7 @@ def about_segmentation(dataset: Any) -> About:
     )
 
 
-def _sources_of_frames(dataset: Any) -> set[str]:
+def _sources_of_frames(dataset: Dataset) -> set[str]:
     """Return the instances that the frames of a SEG say they were made from."""
     groups = [*(dataset.get("SharedFunctionalGroupsSequence") or []), *(dataset.get("PerFrameFunctionalGroupsSequence") or [])]
     return {
@@ -146,7 +149,7 @@ def _sources_of_frames(dataset: Any) -> set[str]:
     }
 
 
-def check_complete(dataset: Any) -> None:
+def check_complete(dataset: Dataset) -> None:
     """Check that every element of a `dataset` has the length that it declares; pydicom reads what is there without a word.
 
     Raises:
@@ -196,11 +199,11 @@ def _notes_of_frame(about: About, volume: Volume, frame: str) -> tuple[str, ...]
     )
 
 
-def _text(item: Any, keyword: str) -> str:
+def _text(item: Dataset, keyword: str) -> str:
     return str(item.get(keyword, "") or "").strip()
 
 
-def _moment(dataset: object, stem: str) -> datetime | None:
+def _moment(dataset: Dataset, stem: str) -> datetime | None:
     day, clock = _text(dataset, f"{stem}Date"), _text(dataset, f"{stem}Time").partition(".")[0]
     for text, layout in ((day + clock.ljust(6, "0"), "%Y%m%d%H%M%S"), (day, "%Y%m%d")):
         try:

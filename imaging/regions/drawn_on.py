@@ -6,12 +6,15 @@ Volumes of one series (phases, echoes, b-values) lie at the same places, so a pl
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from typing import Any
+from typing import TYPE_CHECKING
 
 from unibase.imaging.dicom.volume import PlaneKey, Volume
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
-def named_planes(items: Iterable[Any]) -> set[PlaneKey]:
+
+def named_planes(items: Iterable[Dataset]) -> set[PlaneKey]:
     """Return the planes that image references, `items`, name (PS3.3 10.3): whole files, and single frames of them.
 
     >>> named_planes([{"ReferencedSOPInstanceUID": "1.2.3", "ReferencedFrameNumber": [2]}])
@@ -49,7 +52,7 @@ def _among(named: Set[PlaneKey], planes: frozenset[PlaneKey]) -> bool:
     return any(uid in whole or (number == 0 and uid in single) for uid, number in planes)
 
 
-def references_of_set(dataset: Any) -> set[PlaneKey]:
+def references_of_set(dataset: Dataset) -> set[PlaneKey]:
     """Return the images that a structure set, `dataset`, as a whole says it was drawn on."""
     items = [
         image
@@ -61,7 +64,7 @@ def references_of_set(dataset: Any) -> set[PlaneKey]:
     return named_planes(items)
 
 
-def references_of_segments(dataset: Any) -> set[PlaneKey]:
+def references_of_segments(dataset: Dataset) -> set[PlaneKey]:
     """Return the images that a SEG, `dataset`, as a whole says it was made from."""
     items = [
         image

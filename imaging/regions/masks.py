@@ -7,7 +7,7 @@ silence. Regions are opened first and read one by one, so that one bad region do
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
@@ -23,6 +23,9 @@ from unibase.imaging.regions.machine_made import made_of, marked
 from unibase.imaging.regions.mask import AS_DRAWN, Mask, MaskRules, Roi
 from unibase.imaging.regions.rtstruct import open_rtstruct
 from unibase.imaging.regions.segmentation import open_segmentation
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
 
 
 def read_masks(
@@ -70,7 +73,7 @@ def open_masks(path: Path | str, volume: Volume, rules: MaskRules = AS_DRAWN) ->
     raise Unusable(reasons.NOT_A_MASK, "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")
 
 
-def _read_dicom(path: Path) -> Any:
+def _read_dicom(path: Path) -> FileDataset | None:
     """Return the DICOM object of a file, or None when it is none."""
     from pydicom.errors import InvalidDicomError
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,7 +44,7 @@ _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR", "")
 """Kinds of contour that enclose an area (PS3.3 C.8.8.6.3); a planar one that was interpolated between drawn ones does too."""
 
 
-def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi]:
+def open_rtstruct(dataset: Dataset, volume: Volume, gaps: Gaps = "keep") -> list[Roi]:
     """Open the regions of a structure set.
 
     Args:
@@ -86,7 +86,7 @@ def _refuse_number(number: int) -> Mask:
     raise Unusable(reasons.AMBIGUOUS_REGION, message, "Export the structure set again with a number for each region.")
 
 
-def _only_frame(dataset: Any) -> str:
+def _only_frame(dataset: Dataset) -> str:
     frames = {str(item.get("FrameOfReferenceUID", "")) for item in dataset.get("ReferencedFrameOfReferenceSequence") or []}
     return frames.pop() if len(frames) == 1 else ""
 
@@ -107,11 +107,11 @@ class _Contoured:
         said = {self._item_here(item) for item in self.contours}
         return True if True in said else None if None in said else False if said else None
 
-    def _item_here(self, item: Any) -> bool | None:
+    def _item_here(self, item: Dataset) -> bool | None:
         named = named_planes(item.get("ContourImageSequence") or [])
         return drawn_here(named or self.of_set, self.volume)
 
-    def _of_this_volume(self) -> tuple[list[Any], set[str]]:
+    def _of_this_volume(self) -> tuple[list[Dataset], set[str]]:
         """Return the contours of this volume: those drawn on it, else all, which is noted when they are another's."""
         items = self.contours
         if not self.volume.others:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from unibase.imaging.regions.drawn_on import drawn_here, references_of_segments
 from unibase.imaging.regions.lattice import place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
-def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Roi]:
+
+def open_segmentation(dataset: Dataset, volume: Volume, rules: MaskRules) -> list[Roi]:
     """Open the segments of a SEG, `dataset`, on a `volume`; `rules` and the rest as of `masks.open_masks`.
 
     Raises:
@@ -51,7 +54,7 @@ def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Ro
     return rois
 
 
-def _check_pixels(dataset: Any) -> None:
+def _check_pixels(dataset: Dataset) -> None:
     """Refuse a SEG whose frames end early: its pixel data is the last element, and may be absent altogether."""
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     needed = int(dataset.get("NumberOfFrames", 1) or 1) * int(dataset.get("Rows", 0)) * int(dataset.get("Columns", 0))
@@ -65,7 +68,7 @@ def _check_pixels(dataset: Any) -> None:
 class _Segment:
     name: str
     number: int
-    segmentation: Any
+    segmentation: Dataset
     about: About
     volume: Volume
     rules: MaskRules

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def _ordered(volume: Volume, images: Sequence[Dataset]) -> list[Dataset]:
     return [by_uid[uid] for uid in volume.instance_uids]
 
 
-def _described(hd: Any, number: int, name: str, machine: str, uid: str) -> Any:
+def _described(hd: ModuleType, number: int, name: str, machine: str, uid: str) -> Any:
     meant = meant_by(name)
     algorithm = None
     if machine:
@@ -175,7 +176,7 @@ def report(seg: Dataset, images: Sequence[Dataset], measured: Sequence[Measured]
     return _dated(made, images[0], uid)
 
 
-def _group(hd: Any, seg: Dataset, segment: Dataset, one: Measured) -> Any:
+def _group(hd: ModuleType, seg: Dataset, segment: Dataset, one: Measured) -> Any:
     """Return the measurements of one region."""
     kind = segment.SegmentedPropertyTypeCodeSequence[0]
     source = hd.sr.SourceSeriesForSegmentation(str(seg.ReferencedSeriesSequence[0].SeriesInstanceUID))
@@ -189,7 +190,7 @@ def _group(hd: Any, seg: Dataset, segment: Dataset, one: Measured) -> Any:
     )
 
 
-def _measurements(hd: Any, one: Measured) -> Iterator[object]:
+def _measurements(hd: ModuleType, one: Measured) -> Iterator[object]:
     told = feature_dictionary(one.values)
     for row in told.iter_rows(named=True):
         value = float(one.values[row["column"]])

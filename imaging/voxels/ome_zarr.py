@@ -126,7 +126,7 @@ def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path)
     made[...] = array
     scales = _multiscale("maps", grid, channels=True)
     place = {"spacing": list(grid.spacing), "origin": list(grid.origin), "direction": list(grid.direction)}
-    channels = [{"label": name, "active": False} for name in names]
+    channels: list[Json] = [{"label": name, "active": False} for name in names]
     about: dict[str, Json] = {**place, "coordinates": "LPS", "channels": list(names)}
     ome: dict[str, Json] = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
     root.attrs.update({"ome": ome, ABOUT: {**about}})
@@ -152,7 +152,7 @@ def _write_array(group: zarr.Group, name: str, array: Array) -> None:
 def _multiscale(name: str, grid: Grid, channels: bool = False) -> dict[str, Json]:
     space = [{"name": axis, "type": "space", "unit": "millimeter"} for axis in "zyx"]
     axes = [*([{"name": "c", "type": "channel"}] if channels else []), *space]
-    moves = [
+    moves: list[Json] = [
         {"type": "scale", "scale": [*([1.0] if channels else []), *reversed(grid.spacing)]},
         {"type": "translation", "translation": [*([0.0] if channels else []), *reversed(grid.origin)]},
     ]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import mmap
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from unibase.groundwork.tables import EVENTS, TIMESTAMP
 from unibase.linking.windows import ORDER
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NULL = np.int64(-(2**63))
 """A number that is missing."""
@@ -83,7 +86,7 @@ class Candidates:
         # The batches of a row group share their dictionaries: by column the last one, and the number of each of its values.
         self._last: dict[str, tuple[object, np.ndarray]] = {}
 
-    def add(self, batch: Any, rows: np.ndarray, variables: np.ndarray, at: np.ndarray, keys: np.ndarray) -> None:
+    def add(self, batch: pa.RecordBatch, rows: np.ndarray, variables: np.ndarray, at: np.ndarray, keys: np.ndarray) -> None:
         """Take up `rows` of a `batch` with the `variables` they may serve, their subjects `at`, and `keys` (2, n) of choice."""
         columns = self._columns
         columns["cell"].extend(self._slot[variables] * len(self._ids) + at)
@@ -106,7 +109,7 @@ class Candidates:
         if name in self._filled:
             self._columns[name].extend(values if rows is None else values[rows])
 
-    def _texts(self, name: str, batch: Any, rows: np.ndarray) -> np.ndarray:
+    def _texts(self, name: str, batch: pa.RecordBatch, rows: np.ndarray) -> np.ndarray:
         known = self._numbers[name]
         column = batch.column(batch.schema.get_field_index(name))
         if column.null_count == len(column):
@@ -217,7 +220,7 @@ _MISSING = np.uint32(0x7FC0_0DED)
 """A NaN of its own that stands for a missing value: a NaN of the data stays one."""
 
 
-def _floats(column: Any) -> np.ndarray:
+def _floats(column: pa.Array) -> np.ndarray:
     import pyarrow as pa
 
     column = column.cast(pa.float32())
@@ -237,7 +240,7 @@ def _or_null(series: pl.Series, missing: np.ndarray) -> pl.Series:
     return series.set(pl.Series(missing), None) if missing.any() else series
 
 
-def integers(batch: Any, name: str) -> np.ndarray:
+def integers(batch: pa.RecordBatch, name: str) -> np.ndarray:
     """Return the column `name` of whole numbers or times (in microseconds) of an Arrow batch; `kernels.NULL` where missing.
 
     >>> import pyarrow as pa
@@ -257,7 +260,7 @@ def integers(batch: Any, name: str) -> np.ndarray:
     return _plain(column)
 
 
-def _plain(column: Any) -> np.ndarray:
+def _plain(column: pa.Array) -> np.ndarray:
     """Return an Arrow array without nulls as numpy, by way of Polars: pyarrow would load pandas for it, of 40 MB."""
     return pl.Series(column).to_numpy()
 
@@ -268,8 +271,8 @@ def _nothing(rows: int) -> np.ndarray:
     return np.full(rows, NULL)
 
 
-def dictionary(column: Any) -> tuple[np.ndarray, Any]:
-    """Return (position of each row's value in `column`, the values as an Arrow array); nulls stand one past the last value.
+def dictionary(column: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Return (position of each row's value in the vector `column`, the values as an Arrow array); nulls stand one past the last.
 
     >>> import pyarrow as pa
     >>> dictionary(pa.array(["b", "a", "b"]))[0].tolist()
@@ -285,6 +288,6 @@ def dictionary(column: Any) -> tuple[np.ndarray, Any]:
     return _plain(indices), column.dictionary
 
 
-def listed(values: Any) -> list[str | None]:
-    """Return the values of a dictionary, and None for the nulls."""
+def listed(values: pa.Array) -> list[str | None]:
+    """Return the `values` of a dictionary, a vector, and None for the nulls."""
     return [*values.to_pylist(), None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,10 @@ from unibase.groundwork.tables import EVENTS
 from unibase.linking.asof.candidates import Candidates, dictionary, integers, listed
 from unibase.linking.conditions import ConceptCodes, is_concept
 from unibase.linking.options import ClinicalWindow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
 """Codes whose events without a time are true of the whole life; others without a time are not used."""
@@ -202,7 +206,7 @@ class _Codes:
         self.static = np.empty(0, dtype=np.bool_)
         self.width = np.empty(0, dtype=np.int64)
 
-    def numbers(self, batch: Any) -> np.ndarray:
+    def numbers(self, batch: pa.RecordBatch) -> np.ndarray:
         """Return the number of each row's code (with its text and unit where a variable asks for them)."""
         parts = [dictionary(batch.column(name)) for name in self.columns]
         if len(parts) == 1:
@@ -277,7 +281,7 @@ def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[st
                 yield made.pop()
 
 
-def _empty_columns(metadata: Any) -> set[str]:
+def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
     """Return the columns of a Parquet file that its statistics say are null in every row: they need not be read."""
     empty = (
         {metadata.row_group(0).column(n).path_in_schema for n in range(metadata.num_columns)}
@@ -293,7 +297,7 @@ def _empty_columns(metadata: Any) -> set[str]:
     return empty - {"subject_id", "code"}
 
 
-def _complete(batch: Any, wanted: tuple[str, ...]) -> object:
+def _complete(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> object:
     import pyarrow as pa
 
     have = set(batch.schema.names)
@@ -310,7 +314,7 @@ def _nulls(name: str, rows: int) -> object:
     return pa.nulls(rows, kinds.get(EVENTS.schema()[name], pa.timestamp("us")))
 
 
-def _take(batch: Any, rows: np.ndarray, variables: np.ndarray) -> pl.DataFrame:
+def _take(batch: pa.RecordBatch, rows: np.ndarray, variables: np.ndarray) -> pl.DataFrame:
     import pyarrow as pa
 
     taken = batch.take(pa.array(rows))

@@ -198,7 +198,7 @@ def harmonise_values(values: Table, features: Sequence[str], sample: Sample, ask
     return Harmonised(result, model, tuple(names), {**about, **batches, **counts, "effect": shares.quartiles()})
 
 
-def _about(rule: HarmoniseRule, sample: Sample, chosen: _Chosen, *, fitted_here: bool) -> dict[str, Any]:
+def _about(rule: HarmoniseRule, sample: Sample, chosen: _Chosen, *, fitted_here: bool) -> dict[str, object]:
     """Return what a release says of how it was fitted, and on how many."""
     return {
         "method": "ComBat",
@@ -381,7 +381,7 @@ class _Shares:
 
     def quartiles(self) -> dict[str, object]:
         """Return, by group, how many subjects it has, and quantiles over features before and after."""
-        said: dict[str, Any] = {}
+        said: dict[str, object] = {}
         for name, rows in self._groups.items():
             shares = [np.concatenate([np.empty(0), *parts]) for parts in self._found[name]]
             if shares[0].size:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-AnyArray = NDArray[Any]
+AnyArray = np.ndarray
 
 
 def exact_mean(values: Iterable[float]) -> float:

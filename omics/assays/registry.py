@@ -90,7 +90,7 @@ class AssayFiles:
         general = self._general(assay)
         return [*([self.matrix] if self.matrix else []), *self.said.files(), *(general.files() if general else [])]
 
-    def told(self, assay: AssayName) -> list[dict[str, Any]]:
+    def told(self, assay: AssayName) -> list[dict[str, object]]:
         """Return what beside the files the reading of `assay` depends on, as JSON values.
 
         Args:

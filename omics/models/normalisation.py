@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,7 +237,7 @@ class NormalisationModel:
             out |= self._stabiliser().describe()
         return out
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def _arrays(self) -> dict[str, np.ndarray]:
         return {name: value for name in _ARRAYS if (value := getattr(self, name)) is not None}
 
     def _record(self) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -88,7 +89,7 @@ def correct_counts(adata: AnnData, batch: Sequence[str], group: Sequence[str] | 
 
     out = adata.copy()
     out.X = _in_order(adata, batch, group, lambda x, b, g: combat_seq(x, b, g), np.asarray(adata.X))
-    out.uns["batch_correction"] = _said("combat-seq", batch, group)
+    out.uns["batch_correction"] = asdict(_said("combat-seq", batch, group))
     return out
 
 
@@ -105,7 +106,7 @@ def correct_values(adata: AnnData, method: Method, batch: Sequence[str], group: 
     out = adata.copy()
     values = np.asarray(adata.X, dtype=np.float64)
     out.X = _in_order(adata, batch, group, lambda x, b, g: combat(x, b, {"group": g} if g else None), values)
-    out.uns["batch_correction"] = _said("combat", batch, group)
+    out.uns["batch_correction"] = asdict(_said("combat", batch, group))
     return out
 
 
@@ -130,5 +131,14 @@ def _in_order(adata: AnnData, batch: Sequence[str], group: Sequence[str] | None,
     return out
 
 
-def _said(method: BatchMethod, batch: Sequence[str], group: Sequence[str] | None) -> dict[str, object]:
-    return {"method": method, "batches": sorted(set(batch)), "groups_kept": sorted(set(group)) if group else []}
+@dataclass(frozen=True)
+class _Said:
+    """What a matrix says of the batches that were removed from it."""
+
+    method: BatchMethod
+    batches: list[str]
+    groups_kept: list[str]
+
+
+def _said(method: BatchMethod, batch: Sequence[str], group: Sequence[str] | None) -> _Said:
+    return _Said(method, sorted(set(batch)), sorted(set(group)) if group else [])

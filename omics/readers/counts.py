@@ -238,7 +238,7 @@ def _read_h5ad(path: Path) -> AnnData:
 
     # In memory: nothing of it may stay behind outside the study's folders.
     with h5py.File(io.BytesIO(gunzip(path.read_bytes())), "r") as file:
-        content: Any = read_elem(file)
+        content = read_elem(file)
     return cast("AnnData", content)
 
 

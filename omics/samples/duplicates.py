@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,9 @@ from unibase.omics.compiled.log_counts import FIXED_POINT, log1p_rows
 from unibase.omics.reasons import ALL_ALIKE
 from unibase.omics.stores.chunks import chunks_of, names_of, open_x
 from unibase.omics.tables import SAMPLE_FINDINGS
+
+if TYPE_CHECKING:
+    pass
 
 CORRELATION = 0.985
 """Of the values. Different persons of TCGA's lung adenocarcinomas reach 0.955; one library at a fiftieth of its reads 0.997."""
@@ -148,7 +151,7 @@ class _Source:
                     if rows:
                         yield [own[i] for i in rows], self._logs(values[start : start + step])[rows][:, columns]
 
-    def _logs(self, values: NDArray[Any]) -> NDArray[np.float32]:
+    def _logs(self, values: np.ndarray) -> NDArray[np.float32]:
         if self.counts:
             return np.asarray(log1p_rows(np.ascontiguousarray(values), SCALE)[0])
         return values.astype(np.float32)
@@ -179,7 +182,7 @@ class _Rows:
     """The scratch file: of each sample what is left of its values without the features' means, as a row of float32 of mean 0
     and length 1, so that products of rows are correlations. `levels` has the mean and length that each row had."""
 
-    file: Any
+    file: IO[bytes]
     width: int
     levels: FloatArray
     means: FloatArray

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 X = "X"
-type Block = Mapping[str, NDArray[Any]]
+type Block = Mapping[str, np.ndarray]
 """Rows of the arrays of a store, by the names that `Stored.arrays` has."""
 
 
@@ -47,7 +47,7 @@ class Stored:
         """Return the rows of the samples whose names are wanted, ascending."""
         return np.flatnonzero([wanted(str(name)) for name in self.obs.index]).astype(np.int64)
 
-    def read(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    def read(self, rows: NDArray[np.int64]) -> dict[str, np.ndarray]:
         """Read rows, which ascend, of every array: for each its shape is (rows, genes)."""
         whole = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
         wanted: Any = slice(rows[0], rows[-1] + 1) if whole else rows
@@ -61,9 +61,9 @@ def open_store(path: Path | str) -> Stored:
 
     group: Any = zarr.open_group(Path(path), mode="r")
     arrays = {X: group[X]} | {f"layers/{name}": group[f"layers/{name}"] for name in sorted(group["layers"].array_keys())}
-    obs: Any = read_elem(group["obs"])
-    var: Any = read_elem(group["var"])
-    uns: Any = read_elem(group["uns"])
+    obs = cast("pd.DataFrame", read_elem(group["obs"]))
+    var = cast("pd.DataFrame", read_elem(group["var"]))
+    uns = cast("dict[str, object]", read_elem(group["uns"]))
     return Stored(frame_of(obs), frame_of(var), dict(uns), arrays)
 
 
@@ -110,7 +110,9 @@ def parts(rows: NDArray[np.int64], genes: int) -> Iterator[NDArray[np.int64]]:
 
 
 @contextmanager
-def new_store(path: Path | str, samples: pd.Index, var: pd.DataFrame, dtypes: Mapping[str, np.dtype[Any]]) -> Iterator[NewStore]:
+def new_store(
+    path: Path | str, samples: pd.Index, var: pd.DataFrame, dtypes: Mapping[str, np.dtype[np.generic]]
+) -> Iterator[NewStore]:
     """Yield a store to write to; it appears at `path`, whole, when its description is written and nothing failed.
 
     Args:
@@ -283,7 +285,7 @@ def scratch_files(folder: Path, names: Sequence[str]) -> Iterator[dict[str, IO[b
         yield {name: files.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
 
 
-def put_rows(file: IO[bytes], values: NDArray[Any], places: NDArray[np.int64]) -> None:
+def put_rows(file: IO[bytes], values: np.ndarray, places: NDArray[np.int64]) -> None:
     """Write rows of an array to a file of whole rows.
 
     Args:
@@ -297,7 +299,7 @@ def put_rows(file: IO[bytes], values: NDArray[Any], places: NDArray[np.int64]) -
         file.write(row.tobytes())
 
 
-def next_rows(file: IO[bytes], dtype: np.dtype[Any], rows: NDArray[np.int64], genes: int) -> NDArray[Any]:
+def next_rows(file: IO[bytes], dtype: np.dtype[np.generic], rows: NDArray[np.int64], genes: int) -> np.ndarray:
     """Return neighbouring rows of a file of whole rows, of shape (rows, genes).
 
     Args:

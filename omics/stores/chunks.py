@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import TRUNCATED_FILE
@@ -57,8 +56,8 @@ def names_of(store: Path | str) -> tuple[list[str], list[str]]:
     import zarr
 
     group = zarr.open_group(Path(store), mode="r")
-    obs: Any = anndata.io.read_elem(group["obs"])
-    var: Any = anndata.io.read_elem(group["var"])
+    obs = cast("pd.DataFrame", anndata.io.read_elem(group["obs"]))
+    var = cast("pd.DataFrame", anndata.io.read_elem(group["var"]))
     return [str(name) for name in obs.index], [str(name) for name in var.index]
 
 
@@ -114,7 +113,7 @@ def create_store(
 
 
 def write_counts(
-    path: Path | str, samples: Sequence[str], genes: Sequence[str], blocks: Iterable[NDArray[Any]], *, rows: int | None = None
+    path: Path | str, samples: Sequence[str], genes: Sequence[str], blocks: Iterable[np.ndarray], *, rows: int | None = None
 ) -> None:
     """Write a store of int32 counts from blocks of whole samples, in order, without holding them together.
 
@@ -125,7 +124,7 @@ def write_counts(
         rows: Samples in a chunk; as many as fill 16 MiB by default.
     """
     x = create_store(path, samples, genes, "int32", rows=rows)
-    pending: list[NDArray[Any]] = []
+    pending: list[np.ndarray] = []
     held = start = 0
     for block in blocks:
         pending.append(block)
@@ -165,7 +164,7 @@ def map_chunks[T, R](function: Callable[[T], R], tasks: Sequence[T], client: Cli
 
     limit = 2 * max(1, len(client.scheduler_info()["workers"]))
     waiting = iter(enumerate(tasks))
-    running: dict[Any, int] = {}
+    running: dict[object, int] = {}
 
     def submit(queue: Any) -> None:
         for position, task in waiting:
@@ -195,7 +194,7 @@ def _reuse_freed_memory() -> None:
     np.empty(31 << 20, np.uint8)
 
 
-def read_chunk(chunk: Chunk) -> NDArray[Any]:
+def read_chunk(chunk: Chunk) -> np.ndarray:
     """Read the samples of a chunk; a whole stored chunk is decoded straight from its file, four times as fast.
 
     Raises:
@@ -220,7 +219,7 @@ def read_chunk(chunk: Chunk) -> NDArray[Any]:
     return values[: chunk.stop - chunk.start]
 
 
-def write_rows(store: str, start: int, values: NDArray[Any]) -> None:
+def write_rows(store: str, start: int, values: np.ndarray) -> None:
     """Write whole samples, `values` of shape (samples, genes), into X of a `store` from `start` on.
 
     Whole stored chunks are encoded straight to their file.
@@ -253,7 +252,7 @@ class _Layout(NamedTuple):
     samples: int
     genes: int
     rows: int
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
 
 
 def _layout(store: str) -> _Layout | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class _Summarise:
         if self.method == "quantile":
             ranks = RankSums(counts.shape[1])
             ranks.add(log2_ratio(np.ascontiguousarray(counts), np.ones(len(counts))))
-        small: NDArray[Any] = windows.astype(np.float32) if (windows < 2**24).all() else windows
+        small: np.ndarray = windows.astype(np.float32) if (windows < 2**24).all() else windows
         return Summary(sizes, expressed, small, silent, roots, logs, ranks)
 
 
@@ -255,7 +255,7 @@ def _centred(model: NormalisationModel, seen: _Seen, client: Client | None) -> N
     return replace(model, mean_size=exact_mean(seen.sizes * (raw / model.centre)))
 
 
-def _row(tasks: Sequence[Chunk], position: int) -> NDArray[Any]:
+def _row(tasks: Sequence[Chunk], position: int) -> np.ndarray:
     for chunk in tasks:
         if position < chunk.stop - chunk.start:
             return np.asarray(open_x(chunk.store)[chunk.start + position])
@@ -386,7 +386,7 @@ def _prepare(
     return [Chunk(str(store), start, min(start + step, len(samples))) for start in range(0, len(samples), step)], temporary
 
 
-def _finish(temporary: Path, target: Path | str, samples: list[str], columns: dict[str, NDArray[Any]]) -> None:
+def _finish(temporary: Path, target: Path | str, samples: list[str], columns: dict[str, np.ndarray]) -> None:
     import anndata
     import pandas as pd
     import zarr

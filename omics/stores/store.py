@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import write_parquet
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 CHUNK_BYTES = 16 * 2**20
@@ -78,8 +79,8 @@ def open_zarr(path: Path | str) -> AnnData:
     if not Path(path).exists():
         raise UserError(f"There is no store at {path}. Run the omics stage first.")
     group: Any = zarr.open_group(path, mode="r")
-    obs: Any = read_elem(group["obs"])
-    var: Any = read_elem(group["var"])
+    obs = cast("pd.DataFrame", read_elem(group["obs"]))
+    var = cast("pd.DataFrame", read_elem(group["var"]))
     return anndata.AnnData(X=group["X"], obs=obs, var=var)
 
 

@@ -132,7 +132,7 @@ def _scan_array(searcher: Searcher, name: str, place: str, values: np.ndarray, s
         searcher.dates(name, place, values, None if subjects is None else Rows(subjects))
 
 
-def _is_searched(dtype: np.dtype[Any], ndim: int, place: str) -> bool:
+def _is_searched(dtype: np.dtype[np.generic], ndim: int, place: str) -> bool:
     """Whether an array can hold identifiers: texts, dates, and columns of whole numbers that are no counts of ours."""
     return dtype.kind in "OSUTM" or (dtype.kind in "iu" and ndim <= 1 and not COUNTED & set(place.split("/")))
 

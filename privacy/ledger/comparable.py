@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -271,7 +271,7 @@ def _joined_words(rows: pl.DataFrame, joined: Callable[[str | None, str | None],
     return _number_words(both, partial(_one_word, joined), 1)[0][:, 0]
 
 
-def _one_word(joined: Callable[[str | None, str | None], str | None], row: tuple[Any, ...]) -> tuple[str, ...]:
+def _one_word(joined: Callable[[str | None, str | None], str | None], row: tuple[str | None, ...]) -> tuple[str, ...]:
     word = joined(*row)
     return () if word is None else (word,)
 
@@ -297,7 +297,7 @@ def _by_number(numbers: np.ndarray, values: np.ndarray, default: int | bool) -> 
 
 
 def _number_words(
-    frame: pl.DataFrame, words_of: Callable[[tuple[Any, ...]], tuple[str, ...]], width: int
+    frame: pl.DataFrame, words_of: Callable[[tuple[str | None, ...]], tuple[str, ...]], width: int
 ) -> tuple[np.ndarray, list[str]]:
     """Return (rows, width) numbers of the words in each row, -1 where there are fewer, and the words."""
     distinct = frame.unique(maintain_order=True).with_row_index("_row")

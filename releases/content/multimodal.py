@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ from unibase.groundwork.problems import UserError
 from unibase.releases.content import staging_words
 
 if TYPE_CHECKING:
+    import h5py
     import pandas as pd
 
 CHUNK = (1024, 256)
@@ -74,7 +75,7 @@ class Modality:
         for start in range(0, len(self.obs), size):
             yield start, reader.take(self.rows[start : start + size])
 
-    def dtype(self, matrix: str = "X") -> np.dtype[Any]:
+    def dtype(self, matrix: str = "X") -> np.dtype[np.generic]:
         """The type of a matrix as its source has it; whole numbers below 64 bits stay so."""
         return np.dtype(np.float64 if self.table is not None else self._reader(matrix).dtype)
 
@@ -194,8 +195,8 @@ def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
     from anndata.io import read_elem
 
     group = _open(folder)
-    obs: Any = read_elem(group["obs"])
-    var: Any = read_elem(group["var"])
+    obs = cast("pd.DataFrame", read_elem(group["obs"]))
+    var = cast("pd.DataFrame", read_elem(group["var"]))
     place = {str(label): row for row, label in enumerate(obs.index)}
     chosen = chosen.filter(pl.col("assay") == name).sort("subject_id")
     absent = [c for c in chosen["colname"] if c not in place]
@@ -293,7 +294,7 @@ def _fill(array: Any, modality: Modality, matrix: str) -> None:
         array[start : start + len(values)] = values.astype(array.dtype, copy=False)
 
 
-def _hdf5_matrix(group: Any, modality: Modality, matrix: str) -> Any:
+def _hdf5_matrix(group: h5py.Group, modality: Modality, matrix: str) -> h5py.Dataset:
     rows, columns = modality.shape
     chunks = (min(CHUNK[0], rows), min(CHUNK[1], columns)) if rows and columns else None
     # Deflate, because R's rhdf5 reads it without a further plug-in.

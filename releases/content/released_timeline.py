@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,6 +16,9 @@ from unibase.groundwork.files import atomic_file, write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.releases.content.leaving import AS_THEY_ARE, Leaving
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUBJECTS_PER_SHARD = 1000
 
@@ -94,7 +97,7 @@ def write_subject_splits(folder: Path, splits: pl.DataFrame) -> None:
         _write_meds(parts.sort("subject_id"), folder / subject_splits_filepath, SubjectSplitSchema)
 
 
-def _write_meds(frame: pl.DataFrame, path: Path, schema: Any) -> None:
+def _write_meds(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
     """Write Parquet whose MEDS columns have exactly the Arrow types of `schema` (`meds.DataSchema`, ...)."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,9 @@ import polars as pl
 from unibase.groundwork.files import atomic_folder
 from unibase.releases.content import manifest
 from unibase.releases.exports.cbioportal_files import MISSING, sample_name, write_clinical, write_meta, write_timelines
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GENES_AT_ONCE = 500
 
@@ -128,7 +131,7 @@ def _columns(matrix: Any, width: int) -> Iterator[tuple[int, np.ndarray]]:
 def _symbols(var: object, names: list[str]) -> list[str]:
     from anndata.io import read_elem
 
-    frame: Any = read_elem(var)
+    frame = cast("pd.DataFrame", read_elem(var))
     column = next((c for c in ("symbol", "gene_name") if c in frame), None)
     if column is None:
         return names

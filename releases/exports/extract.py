@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -95,24 +95,23 @@ def extract(
         _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
         logged = _logged(request, f"{about['study']} {about['version']}", release, destination)
-        audit.append(actor, "extract", pseudonyms.height, logged)
+        audit.append(actor, "extract", pseudonyms.height, dict(logged))
     return destination
 
 
-def _logged(request: Request, named: str, release: Path, written: Path) -> dict[str, object]:
-    """Return what the audit log holds of an extract."""
-    return {
-        "project": request.project,
-        "version": request.version,
-        "request": request.digest,
-        **_conditions(request),
-        "approval": request.approval,
-        "expires": request.expires.isoformat(),
-        "given_to": request.given_to or ", ".join(request.recipients),
-        "release": named,
-        "manifest": sha256_file(release / manifest.MANIFEST),
-        "extract": sha256_file(written),
-    }
+def _logged(request: Request, named: str, release: Path, written: Path) -> Iterator[tuple[str, object]]:
+    """Yield what the audit log holds of an extract: of its conditions those that hold no pseudonym."""
+    yield "project", request.project
+    yield "version", request.version
+    yield "request", request.digest
+    if not any(one.column == "subject_id" for one in request.subjects):
+        yield "subjects", [one.model_dump(mode="json", by_alias=True) for one in request.subjects]
+    yield "approval", request.approval
+    yield "expires", request.expires.isoformat()
+    yield "given_to", request.given_to or ", ".join(request.recipients)
+    yield "release", named
+    yield "manifest", sha256_file(release / manifest.MANIFEST)
+    yield "extract", sha256_file(written)
 
 
 def _project_key(request: Request, key: Key) -> Key:
@@ -162,13 +161,6 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
             f"With all {len(given)} earlier extracts of the release, the request tells fewer than {min_cell} subjects apart. "
             "Use the conditions of one of them, or ones that differ by more."
         )
-
-
-def _conditions(request: Request) -> dict[str, object]:
-    """Return the conditions for the audit log, which holds no pseudonym."""
-    if any(one.column == "subject_id" for one in request.subjects):
-        return {}
-    return {"subjects": [one.model_dump(mode="json", by_alias=True) for one in request.subjects]}
 
 
 def _extracts(audit: AuditLog | None) -> list[Mapping[str, Any]]:

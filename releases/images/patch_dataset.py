@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import zarr
 from numcodecs import blosc  # comes with zarr
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 # A loader has its workers; threads within each would only stand in one another's way.
 blosc.use_threads = False
@@ -78,7 +77,7 @@ class Patches:
         self.matrices = tuple(matrices)
         self._places = {name: self._subjects(name) for name in self.matrices}
         self.variables = {name: _names(self._matrix(name)["var"]) for name in self.matrices}
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, _Store] = {}
 
     def _images(self, modality: str, split: tuple[str, str, str] | None) -> list[dict[str, str]]:
         rows = self._rows("images")

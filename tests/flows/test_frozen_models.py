@@ -60,7 +60,7 @@ def test_a_new_patient_changes_no_earlier_byte_until_a_fit_is_asked_for(first: P
     said = build(first)
     assert any("fitted on" in line and "first-fit" in line for line in said)
     before, parts, staging = released(first), stores(first), first / "work" / "staging"
-    models = released_models(staging / "models")["rna"]
+    models = dict(released_models(staging / "models"))["rna"]
     assert before.obs["in_fit"].all() and models["samples"] == before.n_obs
     # What the frozen model gives to the samples of its fit is what a fit of that day gives.
     from unibase.omics.models.normalised import normalise
@@ -78,13 +78,13 @@ def test_a_new_patient_changes_no_earlier_byte_until_a_fit_is_asked_for(first: P
     assert np.asarray(kept.X).tobytes() == np.asarray(before.X).tobytes()
     assert kept.obs.equals(before.obs.assign(**{c: before.obs[c].astype(kept.obs[c].dtype) for c in before.obs}))
     assert {name: later[name] for name in parts} == parts and len(later) == len(parts) + 1
-    assert released_models(staging / "models")["rna"] == models
+    assert dict(released_models(staging / "models"))["rna"] == models
 
     assert ask_for_refit(staging / "models", "rna")
     assert any(f"fitted on {after.n_obs} samples (asked-for)" in line for line in build(first))
     again = released(first)
     assert again.obs["in_fit"].all() and not np.array_equal(again[before.obs_names].X, before.X)
-    record = released_models(staging / "models")["rna"]
+    record = dict(released_models(staging / "models"))["rna"]
     assert [fit["reason"] for fit in record["history"]] == ["first-fit", "asked-for"]
     assert record["history"][0]["digest"] == models["digest"] != record["digest"]
     # Asked once, done once.
@@ -128,12 +128,12 @@ def test_other_method_gene_list_and_refit(first: Path) -> None:
     change(first, "method: vst", "method: vst, model: refit")
     # The matrix with fewer genes, which the frozen model could not take, is in the new fit.
     assert any("refit-in-every-build" in line for line in build(first))
-    record = released_models(staging / "models")["rna"]
+    record = dict(released_models(staging / "models"))["rna"]
     assert "missing-genes" not in pl.read_parquet(staging / "quarantine" / "normalise.parquet")["reason"]
     assert not any("fitted" in line for line in build(first)), "the same samples give the same model"
     add_person(first)
     assert any("refit-in-every-build" in line for line in build(first))
-    assert released_models(staging / "models")["rna"]["samples"] == record["samples"] + 1
+    assert dict(released_models(staging / "models"))["rna"]["samples"] == record["samples"] + 1
 
 
 def test_a_model_that_cannot_be_read_stops_the_build(first: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.outcomes import LeftOut
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, _Running, run_units
 
@@ -183,3 +185,26 @@ def test_what_all_units_need_is_done_once_before_them_and_never_for_none(
     with WorkLedger(tmp_path / "work.sqlite") as ledger:
         _Running(job, {}, ledger, lambda: cast(Any, client), None).prepare(todo)
     assert client.said == said
+
+
+@dataclass(frozen=True)
+class _Made:
+    file: str
+    left_out: list[LeftOut]
+
+
+def _make(_: None, number: int) -> _Made:
+    problem = Unusable("too-thick", "Slices are thicker than 10 mm.", "Send thinner ones.")
+    return _Made(f"{number}.zarr", [LeftOut.of("echo 2", problem)] if number else [])
+
+
+def test_a_record_is_kept_by_the_names_of_its_fields_and_read_back_equal(ledger: WorkLedger) -> None:
+    units = [Unit("0", "d", 0), Unit("1", "d", 1)]
+    left = {"part": "echo 2", "reason": "too-thick", "message": "Slices are thicker than 10 mm.", "remedy": "Send thinner ones."}
+    seen: list[str] = []
+    job = Job("records", _make, leaves=lambda result: seen.append(result["file"]) or [])
+    for repeated in (True, False):
+        outcomes = run_units(job, units, ledger)
+        assert [one.repeated for one in outcomes] == [repeated] * 2
+        assert [one.result for one in outcomes] == [{"file": "0.zarr", "left_out": []}, {"file": "1.zarr", "left_out": [left]}]
+    assert set(seen) == {"0.zarr", "1.zarr"}, "what a unit leaves is named from the same value, fresh or remembered"

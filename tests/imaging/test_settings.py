@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from unibase.groundwork.problems import UserError
+from unibase.imaging.engine import filters
+from unibase.imaging.engine.setting import FilterSettings, Setting
+from unibase.imaging.radiomics import settings as settings_module
 from unibase.imaging.radiomics.settings import DEFAULTS, FeatureSettings, default_settings, make_settings, read_settings
 
 FILE = """
@@ -167,3 +170,13 @@ def test_digest_is_of_the_meaning(tmp_path: Path) -> None:
     assert first.digest != make_settings({"setting": {"binWidth": 11, "normalize": True}}).digest
     assert first.digest != make_settings({"setting": {"binWidth": 10, "normalize": True}, "ibsi": {"bins": 64}}).digest
     assert make_settings(first.as_dict()).digest == first.digest
+
+
+def test_a_setting_that_is_checked_has_a_type_and_the_other_way_round() -> None:
+    assert set(Setting.__annotations__) == set(settings_module._CHECKS)
+    assert set(DEFAULTS) <= set(Setting.__annotations__)
+
+
+def test_a_parameter_of_a_filter_has_a_type_and_the_other_way_round() -> None:
+    taken = {parameter for one in filters._DEFAULTS.values() for parameter in one}
+    assert set(FilterSettings.__annotations__) == taken | {"filter", "boundary"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from unibase.releases.disclosure.flow_counts import FlowStep
 from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import FIRST, Section
 
 
-def flow_steps(steps: Sequence[FlowStep]) -> list[dict[str, Any]]:
+def flow_steps(steps: Sequence[FlowStep]) -> list[dict[str, bool | str | None]]:
     """Return the steps of the cohort flow as texts; all known persons come first where a step leaves somebody out."""
     if not steps:
         return []

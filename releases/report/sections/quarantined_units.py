@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from unibase.releases.disclosure.small_counts import MASK_TEXT, suppress
@@ -11,7 +9,7 @@ from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def _quarantine(data: ReportData) -> list[dict[str, Any]]:
+def _quarantine(data: ReportData) -> list[dict[str, object]]:
     """Return units not used, by stage and reason, small counts masked; the message of a reason says what to do."""
     frame = data.table("quarantine")
     if not frame.height:
