@@ -56,9 +56,9 @@ def test_the_summary_counts_families_and_hides_few_persons() -> None:
     few, many = summary(table(), min_cell=4), summary(table(), min_cell=3)
     assert [(group["kind"], group["persons"]) for group in few] == [("perturbation", "≥ 28"), ("retest", None)]
     assert few[1]["families"] == []
-    assert many[1]["families"][0]["total"] == 1
-    assert sum(family["stable"] for family in few[0]["families"]) == 2
-    assert sum(family["total"] for family in few[0]["families"]) == len(FEATURE_NAMES)
+    assert many[1]["families"][0].total == 1
+    assert sum(family.stable for family in few[0]["families"]) == 2
+    assert sum(family.total for family in few[0]["families"]) == len(FEATURE_NAMES)
     assert summary(None, 11) == []
 
 
