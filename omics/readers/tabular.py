@@ -7,7 +7,6 @@ titles, decimal commas and thousands separators, Parquet and spreadsheets. What 
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import zlib
@@ -23,16 +22,15 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
-from unibase.groundwork.workbook_bounds import refuse_odd_workbook
 from unibase.omics.readers.numerals import (
     MISSING,
     Numerals,
-    cell_text,
     number_text,
     numeral_style,
     numerals_of,
     rounded_by_spreadsheets,
 )
+from unibase.omics.readers.one_sheet import sheet_as_text
 from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out
 from unibase.omics.reasons import NOT_A_MATRIX
 
@@ -102,7 +100,7 @@ def read_table(path: Path) -> Table:
         return _of_frame(_parquet(path))
     data, traits = content(path)
     if data[:4] in (_ZIP, _OLE):
-        return _spreadsheet(data, traits)
+        return read_text(sheet_as_text(data), (*traits, "spreadsheet"))
     return read_text(data, traits)
 
 
@@ -179,37 +177,6 @@ def _parquet(path: Path) -> pl.DataFrame:
         return pl.read_parquet(gunzip(path.read_bytes()) if is_gzip(path) else path)
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise truncated(error) from None
-
-
-def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
-    """Read the one sheet of a workbook that holds something.
-
-    Raises:
-        Unusable: `not-a-matrix` when it is no workbook, or several sheets hold something.
-    """
-    from python_calamine import CalamineWorkbook
-
-    try:
-        refuse_odd_workbook(data)
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names]
-    except Unusable:
-        raise
-    except Exception as error:  # the library raises classes of its own for each kind of damage
-        raise Unusable(
-            NOT_A_MATRIX,
-            f"The file is packed, and no workbook that can be read ({type(error).__name__}).",
-            "Unpack it, and give the table itself.",
-        ) from None
-    filled = [rows for rows in sheets if rows]
-    if len(filled) != 1:
-        raise Unusable(
-            NOT_A_MATRIX, f"The workbook has {len(filled)} sheets with content.", "Save the one sheet of the table by itself."
-        )
-    lines = io.StringIO()
-    writer = csv.writer(lines, delimiter="\t", lineterminator="\n")
-    writer.writerows([[cell_text(cell) for cell in row] for row in filled[0]])
-    return read_text(lines.getvalue().encode(), (*traits, "spreadsheet"))
 
 
 def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
