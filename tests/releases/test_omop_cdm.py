@@ -67,7 +67,7 @@ def broken_rules() -> list[tuple[str, str]]:
     """The checks of OHDSI's DataQualityDashboard that ask no vocabulary, as SQL that returns the rows that break them."""
     rules = []
     for name, fields in TABLES.items():
-        columns = {field.name for field in fields}
+        columns = [field.name for field in fields]
         if fields[0].name == f"{name}_id":
             key = fields[0].name
             rules.append((f"isPrimaryKey {name}", f"SELECT {key} FROM {name} GROUP BY 1 HAVING count(*) > 1"))
@@ -93,7 +93,8 @@ def broken_rules() -> list[tuple[str, str]]:
                 f"SELECT {column} FROM {name} JOIN concept c ON c.concept_id = {column} AND c.concept_id <> 0 "
                 "WHERE c.standard_concept IS DISTINCT FROM 'S'",
             )
-            for column in columns & STANDARD_COLUMNS
+            for column in columns
+            if column in STANDARD_COLUMNS
         ]
     return rules + PLAUSIBLE
 
