@@ -40,3 +40,21 @@ REPEATED_IDENTIFIER = Reason(
     "Keep the row that is right.",
     "One number with two birth dates.",
 )
+OPEN_QUOTATION = Reason(
+    "open-quotation",
+    "A quotation mark in a line of a people file is not closed; the line is set aside, and those after it are read.",
+    "Close it, or double it inside a field.",
+    '`12,"DUPONT,Jean`.',
+)
+SPREADSHEET_NUMBER = Reason(
+    "spreadsheet-number",
+    "A spreadsheet rounded a hospital number or wrote it as a decimal; the row is set aside.",
+    "Export the column as text.",
+    "`1.23457E+11` or `123.0` in the column `identifier`.",
+)
+WRONG_INS = Reason(
+    "wrong-ins",
+    "An INS is not 15 characters with a right key; the row is used, and its INS links nobody.",
+    "Correct it at its source.",
+    "A NIR without its key.",
+)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy import reasons
+from unibase.privacy.ledger.people_csv import PeopleProblem, read_rows
+from unibase.privacy.ledger.traits import valid_ins
 from unibase.privacy.ledger.written_dates import iso_dates
 
 _SEXES = {
@@ -21,6 +20,11 @@ _SEXES = {
     "": None, "U": None, "I": None, "O": None, "UNKNOWN": None, "OTHER": None, "INCONNU": None, "INDETERMINE": None, "0": None,
     "9": None, "3": None, "8551": None,
 }  # fmt: skip
+
+_NO_NUMBER = r"(?i)^(?:identifier|null|\(null\)|none|nan|#?n/?a|n\.a\.|nc|nd|nr|\\n|inconnue?|unknown|x{2,}|0+|[-?._*#/ ]+)$"
+"""What stands in the column of numbers and is none: words for nothing, zeros, signs, the line of column names once more."""
+_OF_A_SPREADSHEET = r"^\d+(?:[.,]\d+)?[Ee]\+?\d+$|^\d+[.,]0+$"
+"""A number that a spreadsheet rounded or wrote as a decimal: 1.23457E+11, 123.0."""
 
 DECISIONS = pl.Schema(
     {
@@ -32,27 +36,6 @@ DECISIONS = pl.Schema(
     }
 )
 """A decision on two records: `relation` is `same`, `different`, or `related` (two persons of one family); keys are person_key."""
-
-
-@dataclass(frozen=True)
-class PeopleProblem:
-    """What was wrong in a people file, without a value of it.
-
-    Attributes:
-        row: Row of the file, header not counted, from 1; 0 for the whole column.
-        column: The column, or empty for the row.
-        reason: Code in kebab case.
-        message: What is wrong.
-        remedy: What the hospital can do.
-        kept: Whether the row is in the ledger all the same, without that value.
-    """
-
-    row: int
-    column: str
-    reason: str
-    message: str
-    remedy: str
-    kept: bool
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     """Read the persons a centre knows from CSV or Parquet with columns of the PEOPLE table.
 
     `identifier` must be there. `system` is `ipp` where absent, `person_key` the identifier, `centre` the argument. CSV may use
-    commas, semicolons or tabs, and UTF-8, UTF-16 with its mark, or Windows-1252. Dates may be ISO or French, cut to what is
+    commas, semicolons, tabs or bars, and UTF-8, UTF-16 with its mark, or Windows-1252. Dates may be ISO or French, cut to what is
     known. A row that cannot be used is set aside, a value that is not certain left out; both are told by row and column.
 
     `path` is the file, `centre` the centre whose persons it lists.
@@ -96,12 +79,11 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     if "identifier" not in frame.columns:
         raise UserError(f"{path}: there is no column `identifier` (the hospital number). Add it.")
     frame = _with_defaults(_known_columns(frame, problems), path, centre)
-    frame = _set_aside(
-        frame, pl.col("identifier").is_null(), problems, "identifier", reasons.NO_IDENTIFIER, "Give the hospital number."
-    )
+    frame = _with_numbers(frame, problems)
     other = "Put each centre's people in a file of its own."
     frame = _set_aside(frame, pl.col("centre") != centre, problems, "centre", reasons.OTHER_CENTRE, other)
     frame = _read_dates(_read_sexes(frame, problems), problems)
+    problems += _wrong_ins(frame)
     frame = _once(frame, problems)
     return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
 
@@ -142,7 +124,7 @@ def read_links(path: Path | str) -> pl.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"No table of links at {path}. Check its name.")
-    frame, ragged = _read_csv(path)
+    frame, ragged = read_rows(path)
     if ragged:
         raise UserError(f"{path}, row {ragged[0].row}: {ragged[0].message} {ragged[0].remedy}")
     frame = frame.rename({"source_row": "row"})
@@ -167,14 +149,22 @@ def read_links(path: Path | str) -> pl.DataFrame:
 
 def _table(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
     if path.suffix.lower() != ".parquet":
-        return _read_csv(path)
+        return read_rows(path)
     frame = pl.read_parquet(path)
     return (frame if "source_row" in frame.columns else frame.with_row_index("source_row", offset=1)), []
 
 
 def _with_defaults(frame: pl.DataFrame, path: Path, centre: str) -> pl.DataFrame:
     frame = frame.with_columns(
-        pl.col(name).cast(pl.String()).str.strip_chars().replace("", None) for name in frame.columns if name != "source_row"
+        pl.col(name)
+        .cast(pl.String())
+        # Marks that nobody sees (zero width, direction, line ends inside a field) make two of one number or name.
+        .str.replace_all(r"\p{Cf}+", "")
+        .str.replace_all(r"\p{Cc}+", " ")
+        .str.strip_chars()
+        .replace("", None)
+        for name in frame.columns
+        if name != "source_row"
     )
     defaults = {
         "centre": pl.lit(centre),
@@ -196,6 +186,16 @@ def _set_aside(
     rows = frame.filter(wrong.fill_null(value=False))["source_row"].to_list()
     problems += [PeopleProblem(row, column, reason, message, remedy, kept=False) for row in rows]
     return frame.filter(~wrong.fill_null(value=False))
+
+
+def _with_numbers(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    """Return the rows that have a hospital number as the hospital writes it."""
+    number = pl.col("identifier")
+    none = number.is_null() | number.str.contains(_NO_NUMBER)
+    frame = _set_aside(frame, none, problems, "identifier", reasons.NO_IDENTIFIER, "Give the hospital number.")
+    changed = number.str.contains(_OF_A_SPREADSHEET)
+    remedy = "Export the column as text: a spreadsheet changed the number."
+    return _set_aside(frame, changed, problems, "identifier", reasons.SPREADSHEET_NUMBER, remedy)
 
 
 def _read_sexes(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
@@ -221,6 +221,16 @@ def _read_dates(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFr
     return frame.with_columns(pl.Series("birth_date", [one.iso for one in read], dtype=pl.String))
 
 
+def _wrong_ins(frame: pl.DataFrame) -> list[PeopleProblem]:
+    """Return the rows whose INS is not 15 characters with a right key."""
+    if "ins" not in frame.columns:
+        return []
+    wrong = [text for text in frame["ins"].drop_nulls().unique() if valid_ins(text) is None]
+    message = "The INS is not 15 characters with a right key; it links nobody."
+    rows = frame.filter(pl.col("ins").is_in(wrong))["source_row"].to_list()
+    return [PeopleProblem(row, "ins", reasons.WRONG_INS, message, "Correct it at its source.", kept=True) for row in rows]
+
+
 def _once(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
     """Return each identifier once: equal rows are one; of rows that differ the first counts, and the others are set aside."""
     key = ["centre", "system", "identifier"]
@@ -231,43 +241,3 @@ def _once(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
         remedy = "Keep the row that is right."
         problems.append(PeopleProblem(row, "identifier", reasons.REPEATED_IDENTIFIER, message, remedy, kept=False))
     return once
-
-
-def _decoded(content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
-
-
-def _read_csv(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
-    """Return the texts of a CSV file with `source_row`, and its rows of another length, which are not among them.
-
-    Raises:
-        UserError: If a column name occurs twice.
-    """
-    text = _decoded(path.read_bytes())
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    rows = csv.reader(io.StringIO(text), delimiter=separator)
-    header = [name.strip() for name in next(rows, [])]
-    if len(set(header)) < len(header):
-        raise UserError(f"{path}: a column name occurs twice in its first line. Rename one.")
-    header = [name for name in header if name != "source_row"] if "source_row" in header else header
-    columns: list[list[str]] = [[] for _ in header]
-    numbers: list[int] = []
-    problems: list[PeopleProblem] = []
-    for number, row in enumerate(rows, start=1):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(header):
-            message = f"has {len(row)} fields where the header has {len(header)}."
-            problems.append(PeopleProblem(number, "", WRONG_COLUMN_COUNT, message, "Correct the row.", kept=False))
-            continue
-        numbers.append(number)
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
-    return frame.with_columns(pl.Series("source_row", numbers, dtype=pl.Int64)), problems

@@ -6,12 +6,36 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import combining, normalize
 
 FIRST_YEAR, LAST_YEAR = 1850, 2200
 
 _ISO = re.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?(?:[T ][\d:.+Z]*)?")
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})(?: [\d:]*)?")
 _EIGHT = re.compile(r"\d{8}")
+_MONTH_AND_YEAR = re.compile(r"(\d{1,2})[-/. ](\d{4})")
+_IN_WORDS = re.compile(r"(?:(\d{1,2})(?:ER)?[-/. ]+)?([A-Z]+)[-/., ]+(\d{4})")
+_MONTHS = {
+    word: number
+    for number, words in enumerate(
+        (
+            "JANVIER JANUARY JANV JAN",
+            "FEVRIER FEBRUARY FEVR FEV FEB",
+            "MARS MARCH MAR",
+            "AVRIL APRIL AVR APR",
+            "MAI MAY",
+            "JUIN JUNE JUN",
+            "JUILLET JULY JUIL JUL",
+            "AOUT AUGUST AUG",
+            "SEPTEMBRE SEPTEMBER SEPT SEP",
+            "OCTOBRE OCTOBER OCT",
+            "NOVEMBRE NOVEMBER NOV",
+            "DECEMBRE DECEMBER DEC",
+        ),
+        start=1,
+    )
+    for word in words.split()
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +49,8 @@ class WrittenDate:
 def iso_dates(texts: Sequence[str | None]) -> list[WrittenDate]:
     """Read the dates of one column, its `texts`.
 
-    Read are ISO (with or without time of day), and the French order day, month, year with `/`, `.`, `-` or blanks. A part
+    Read are ISO (with or without time of day), and the French order day, month, year with `/`, `.`, `-` or blanks, the month
+    as a number or as a French or English word, the day left out or not (`12 mars 1956`, `1er août 1956`, `03/1956`). A part
     that is 0 or no part of a calendar (`1956-00-00`, `1956-02-31`) is left out with all after it. Where the column has dates
     that only the order month, day, year explains, a date that both orders explain keeps its year.
 
@@ -59,7 +84,16 @@ def _read(text: str | None, *, american: bool) -> WrittenDate:
         return _cut(year, day, month, whole=False) if american and month > 12 else _cut(year, month, day, whole=False)
     if _EIGHT.fullmatch(text):
         return _read_eight(text)
+    if found := _MONTH_AND_YEAR.fullmatch(text):
+        return _cut(int(found[2]), int(found[1]), 0, whole=False)
+    if (found := _IN_WORDS.fullmatch(_folded(text))) and found[2] in _MONTHS:
+        return _cut(int(found[3]), _MONTHS[found[2]], int(found[1] or 0), whole=False)
     return WrittenDate(None, "This is not read as a date; it is left out.")
+
+
+def _folded(text: str) -> str:
+    """Return a text in upper case and without accents."""
+    return "".join(letter for letter in normalize("NFD", text.upper()) if not combining(letter))
 
 
 def _read_eight(text: str) -> WrittenDate:

@@ -286,6 +286,29 @@ def test_a_file_that_is_no_people_file_is_refused(text: str, message: str, tmp_p
         ("identifier,centre\n1,B\n2,\n", ["2"], [(1, "centre", "other-centre")]),
         ("identifier,sex\n1,M\n1,F\n1,M\n", ["1"], [(2, "identifier", "repeated-identifier")]),
         ("identifier,sex\n1,M,3\n2,F\n", ["2"], [(1, "", "wrong-column-count")]),
+        # what a spreadsheet leaves: empty fields and columns at the end, its first line, names of columns in capitals, old Macs
+        ("identifier,sex\n1,M,,\n2,F,\n", ["1", "2"], []),
+        ("identifier,sex,,\n1,M,,\n2,F,,\n", ["1", "2"], []),
+        ("identifier,,sex\n1,7,M\n", ["1"], [(0, "number 2", "unknown-column")]),
+        ("sep=;\nidentifier;sex\n1;M\n", ["1"], []),
+        ("IDENTIFIER|Sex\r\n1|M\r\n", ["1"], []),
+        ("identifier,sex\r1,M\r2,F\r", ["1", "2"], []),
+        # a mark of quotation costs its own line
+        ('identifier,given_names,sex\n1,"Jean,M\n2,Luc,M\n3,Zoé,F\n', ["2", "3"], [(1, "", "open-quotation")]),
+        ('identifier,given_names,sex\n1,Jean,"M\n2,Luc,M\n3,"Zoé",F\n', ["2", "3"], [(1, "", "open-quotation")]),
+        ('identifier,given_names,sex\n1,"Jean\nPaul",M\n2,Luc,M\n', ["1", "2"], []),
+        ('identifier,given_names\n1,"Jean, dit\nJeannot"\n2,Luc\n', ["1", "2"], []),
+        # what stands for no number, and what a spreadsheet made of one
+        *(
+            (f"identifier;sex\n1;M\n{none};F\n", ["1"], [(2, "identifier", "no-identifier")])
+            for none in ("NULL", "#N/A", "na", "0", "00000000", "-", "?", "INCONNU", "XXX", "Identifier", " ")
+        ),
+        *(
+            (f"identifier;sex\n1;M\n{number};F\n", ["1"], [(2, "identifier", "spreadsheet-number")])
+            for number in ("1.23457E+11", "1,23E+05", "123.0", "123,00")
+        ),
+        ("identifier;sex\n0012;M\n8-00-1;F\nN12;F\n\u200b12\u00a0;F\n", ["0012", "12", "8-00-1", "N12"], []),
+        ("identifier,ins\n1,156036912345672\n2,1560369123456\n3,\n", ["1", "2", "3"], [(2, "ins", "wrong-ins")]),
     ],
 )
 def test_a_bad_row_is_named_and_the_others_are_read(
@@ -318,6 +341,15 @@ def test_a_bad_row_is_named_and_the_others_are_read(
         ("00/03/1956", "1956-03"),
         ("1956-02-31", "1956"),  # of another calendar
         ("12/03/56", None),  # which century?
+        ("12-MAR-56", None),
+        ("12 mars 1956", "1956-03-12"),
+        ("1er août 1956", "1956-08-01"),
+        ("01-FEB-1956", "1956-02-01"),
+        ("déc. 1956", "1956-12"),
+        ("03/1956", "1956-03"),
+        ("13/1956", "1956"),
+        ("31 juin 1956", "1956"),
+        ("12 marche 1956", None),
         ("0056-03-12", None),
         ("", None),
     ],
