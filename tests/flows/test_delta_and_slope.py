@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.wrong_links import subjects_of_persons, truth_table
 from tests.flows import demo
+from tests.imaging.test_deep import model
 
 VOLUME = "delta_CT_GTV_original_shape_VoxelVolume"
 PARAMETERS = (
@@ -25,6 +27,7 @@ def home(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = study.read_text(encoding="utf-8")
     for old, new in (
         ("index: {concept: treatment_start, which: first}", "index: {concept: progression, which: first}"),
+        ("  modalities: [CT, PT]\n", "  modalities: [CT, PT]\n  deep_model: tiny.onnx\n"),
         ("imaging: {from_days: -60, to_days: 0, choose: latest}", "imaging: {choose: delta}"),
         ("  clinical:\n    ldh:", "  clinical:\n    ldh_slope: {concept: ldh, choose: slope, unit: U/L}\n    ldh:"),
     ):
@@ -32,6 +35,7 @@ def home(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = text.replace(old, new)
     study.write_text(text, encoding="utf-8")
     (home / "params.yaml").write_text(PARAMETERS, encoding="utf-8")
+    model(home / "tiny.onnx")
     demo.build(home, "--no-prefect")
     return home
 
@@ -70,6 +74,23 @@ def test_the_change_of_volume_is_that_of_the_simulated_tumour(home: Path) -> Non
         said = explained(home, number, VOLUME)
         assert "the latest series less that of the first" in said
         assert all(uid in said for uid in rows["SeriesInstanceUID"])
+
+
+def test_what_an_onnx_model_returns_goes_through_the_build_with_the_digest_of_the_model(home: Path) -> None:
+    digest = hashlib.sha256((home / "tiny.onnx").read_bytes()).hexdigest()
+    features = pl.read_parquet(home / "work/staging/imaging/features.parquet")
+    deep = features.filter(pl.col("image_type") == f"onnx-{digest[:16]}")
+    measured = features.filter(image_type="original", Modality="CT")
+    assert set(measured["source_digest"]) <= set(deep["source_digest"])
+    assert deep["image_notes"].str.contains(f"model-{digest}").all() and deep["deep_0019"].null_count() == 0
+    first = f"delta_CT_GTV_onnx-{digest[:16]}_deep_0000"
+    by_series = dict(deep.select("SeriesInstanceUID", "deep_0000").iter_rows())
+    for number, change in analysis(home).select("subject_id", first).drop_nulls().iter_rows():
+        rows = traced(home, number, "delta_CT_GTV_original_*").sort("days_from_index")
+        then, now = (by_series[uid] for uid in rows["SeriesInstanceUID"])
+        assert change == pytest.approx(now - then, abs=1e-9)
+    dictionary = pl.read_csv(demo.release(home) / "dictionary" / "dictionary.csv", infer_schema=False)
+    assert first in dictionary["column"].to_list()
 
 
 def test_the_slope_is_that_of_the_rows_it_is_traced_to(home: Path) -> None:
