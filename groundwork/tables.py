@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from unibase.groundwork.files import atomic_file
+
+if TYPE_CHECKING:
+    import pyarrow
 
 CELLS_PER_GROUP = 4_000_000
 """Cells of a Parquet row group: 32 MB of float64."""
@@ -127,10 +132,27 @@ def write_parquet(frame: pl.DataFrame, path: Path | str) -> None:
     import pyarrow.parquet as pq
 
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
+    for place, name in enumerate(arrow.column_names):
+        if pa.types.is_large_string(arrow.schema.field(place).type):
+            plain = pa.chunked_array([_plain_text(chunk) for chunk in arrow.column(place).chunks], pa.string())
+            arrow = arrow.set_column(place, name, plain)
     rows = max(1024, min(131_072, CELLS_PER_GROUP // max(1, frame.width)))
     with atomic_file(path) as temporary:
-        pq.write_table(arrow.cast(pa.schema(fields)), temporary, compression="zstd", row_group_size=rows)
+        pq.write_table(arrow, temporary, compression="zstd", row_group_size=rows)
+
+
+def _plain_text(chunk: pyarrow.Array) -> pyarrow.Array:
+    """Return texts with offsets of 32 bits; as `cast` does, whose library of functions takes long to load."""
+    import pyarrow as pa
+
+    if not len(chunk):
+        return pa.array([], pa.string())
+    validity, offsets, data = chunk.buffers()
+    wide = np.frombuffer(offsets, dtype=np.int64, count=chunk.offset + len(chunk) + 1)
+    if wide[-1] > np.iinfo(np.int32).max:
+        return chunk.cast(pa.string())
+    narrow = pa.py_buffer(wide.astype(np.int32))
+    return pa.Array.from_buffers(pa.string(), len(chunk), [validity, narrow, data], chunk.null_count, chunk.offset)
 
 
 TIMESTAMP = pl.Datetime("us")

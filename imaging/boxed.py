@@ -30,6 +30,47 @@ def bounding_box(mask: Array) -> Box:
     return tuple(box)
 
 
+def label_boxes(labels: Array) -> dict[int, Box]:
+    """Return the smallest box of every label above 0, by label in rising order, in one pass slice by slice.
+
+    Only the ends of runs along x are looked at, which are few: equal to `scipy.ndimage.find_objects`, whose import alone
+    costs more than the labels of a usual mask.
+
+    Args:
+        labels: Whole numbers (z, y, x).
+
+    >>> label_boxes(np.array([[[0, 7, 7], [0, 0, 2]]]))
+    {2: (slice(0, 1, None), slice(1, 2, None), slice(2, 3, None)), 7: (slice(0, 1, None), slice(0, 1, None), slice(1, 3, None))}
+    """
+    ends = [_merged(_runs(plane, z)) for z, plane in enumerate(labels)]
+    rows = _merged(np.concatenate([np.zeros((0, 7), np.int64), *ends])).tolist()
+    return {row[0]: tuple(slice(*both) for both in zip(row[1:4], row[4:], strict=True)) for row in rows}
+
+
+def _runs(plane: Array, z: int) -> Array:
+    """Return label, first (z, y, x) and one past the last (z, y, x) of the runs of equal labels above 0 along the rows of a slice."""
+    begins = np.ones(plane.shape, dtype=bool)
+    np.not_equal(plane[:, 1:], plane[:, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    end = np.append(first[1:], plane.size)
+    value = plane.reshape(-1)[first]
+    marked = value > 0
+    first, end = first[marked], end[marked]
+    y, x = np.divmod(first, plane.shape[1])
+    level = np.full_like(first, z)
+    return np.column_stack([value[marked].astype(np.int64), level, y, x, level + 1, y + 1, x + end - first])
+
+
+def _merged(rows: Array) -> Array:
+    """Return one row of each label: the smallest of where it begins, and the largest of where it ends."""
+    if not len(rows):
+        return rows
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    starts = np.flatnonzero(np.diff(rows[:, 0], prepend=0))
+    low, high = np.minimum.reduceat(rows[:, 1:4], starts), np.maximum.reduceat(rows[:, 4:], starts)
+    return np.hstack([rows[starts, :1], low, high])
+
+
 @dataclass(frozen=True)
 class Boxed:
     """Voxels of an image, held as the box around them.

@@ -9,7 +9,7 @@ import polars as pl
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.index_pet import with_facts
-from unibase.flows.stages.segment import with_machine_masks
+from unibase.flows.stages.segment import asked_of, with_machine_masks
 from unibase.flows.study.places import DICOM, PET_FACTS, SEGMENTED_MASKS, VOXEL_STORES
 from unibase.flows.study.places import SEGMENTED as SEGMENTED_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
@@ -19,8 +19,6 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SERIES
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
-from unibase.imaging.radiomics.settings import read_settings
-from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.voxels.stored_series import Kind, Stores, VoxelTask, keep_only, store_series
 
 
@@ -68,10 +66,8 @@ def _plan(run: Run, folder: Path, kind: Kind) -> list[Unit]:
         raise UserError("release.images takes the regions of `features`, which the study file does not have. Add that section.")
     series = SERIES.read(run.place(SERIES_TABLE))
     rows = {f"{row['folder']}:{row['SeriesInstanceUID']}": row for row in series.to_dicts()}
-    regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    asked = Asked(read_settings(run.study.path(options.settings)), regions, options.choices)
     wanted = run.study.release
-    plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
+    plan = plan_units(series, run.study.work.staging, folder, asked_of(run), options.modalities)
     units = []
     for unit in with_machine_masks(run, with_facts(run, plan.units)):
         row = {**rows[unit.key], "subject_id": int(rows[unit.key]["subject_id"])}

@@ -9,7 +9,7 @@ import pydicom
 
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.index_pet import with_facts
-from unibase.flows.stages.segment import with_machine_masks
+from unibase.flows.stages.segment import asked_of, with_machine_masks
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import RESULTS
 from unibase.flows.study.places import SERIES as SERIES_TABLE
@@ -17,8 +17,6 @@ from unibase.groundwork.files import blake3_file
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.tables import FEATURES, SERIES
 from unibase.imaging.radiomics.plan import plan_units
-from unibase.imaging.radiomics.settings import read_settings
-from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.sending.archive_batches import Leaving
 from unibase.imaging.sending.series_results import write_results
 
@@ -42,10 +40,7 @@ def results_of(run: Run) -> Iterator[Leaving]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rows = FEATURES.read(features).partition_by("SeriesInstanceUID", as_dict=True)
-    asked = Asked(
-        read_settings(run.study.path(options.settings)), {k: list(v) for k, v in options.regions.items()}, options.choices
-    )
-    plan = plan_units(SERIES.read(SERIES_TABLE.of(root)), run.study.work.staging, folder, asked, options.modalities)
+    plan = plan_units(SERIES.read(SERIES_TABLE.of(root)), run.study.work.staging, folder, asked_of(run), options.modalities)
     left_out = 0
     for unit in with_machine_masks(run, with_facts(run, plan.units)):
         mine = rows.get((unit.key.partition(":")[2],))

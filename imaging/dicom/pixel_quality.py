@@ -66,9 +66,7 @@ def _noise(array: Array, unit: str) -> float | None:
     The deviation is the median absolute coefficient over 0.6745 (Donoho and Johnstone 1994), with coif1 as in
     `radiomics.perturbations`; outside the body CT is cut off and MR and PET are zero, so that nothing is told there.
     """
-    # Heavy libraries that an index does not need.
-    import pywt
-    from scipy.ndimage import minimum_filter
+    import pywt  # Heavy, and an index does not need it.
 
     levels = []
     floor = AIR if unit == "HU" else _floor(array)
@@ -76,14 +74,24 @@ def _noise(array: Array, unit: str) -> float | None:
         even = plane[: plane.shape[0] // 2 * 2, : plane.shape[1] // 2 * 2]
         if min(even.shape) < 8 or not np.isfinite(even).all():
             continue
-        detail = pywt.dwt2(even, "coif1", mode="periodization")[1][2]
-        blocks = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
+        down = pywt.dwt(even, "coif1", mode="periodization", axis=0)[1]
+        above = even > floor
+        blocks = above[::2, ::2] & above[1::2, ::2] & above[::2, 1::2] & above[1::2, 1::2]
         # Six pixels decide a coefficient: those that the edge of the body touches tell of the edge.
-        body = minimum_filter(blocks.min(axis=(1, 3)) > floor, size=5, mode="constant", cval=0)
-        inside = np.abs(detail[body])
+        body = _shrunk(blocks)
+        inside = np.abs(pywt.dwt(down, "coif1", mode="periodization", axis=1)[1][body])
         if inside.size >= LEAST:
             levels.append(float(np.median(inside)) / 0.6745)
     return float(np.median(levels)) if levels else None
+
+
+def _shrunk(plane: Array) -> Array:
+    """Return where all 5 x 5 pixels around a pixel are set; none is beyond the edge."""
+    for axis in range(2):
+        wide = np.moveaxis(np.pad(plane, [(2, 2) if other == axis else (0, 0) for other in range(2)]), axis, 0)
+        n = plane.shape[axis]
+        plane = np.moveaxis(np.logical_and.reduce([wide[first : first + n] for first in range(5)]), 0, axis)
+    return plane
 
 
 def _floor(array: Array) -> float:

@@ -59,9 +59,14 @@ def _hull_vertices(points: Array) -> Array:
         return points
 
 
+FEW_POINTS = 1500
+"""Up to so many points, all their distances cost less than their hull (and the library of hulls takes long to load)."""
+
+
 def largest_diameter(points: Array) -> float:
     """Largest distance between two of the points (n, 3), in mm."""
-    return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(_hull_vertices(points)))))
+    ends = points if len(points) <= FEW_POINTS else _hull_vertices(points)
+    return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(ends))))
 
 
 def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, float]:

@@ -35,18 +35,21 @@ def neighbours(boxes: Mapping[int, Box], reach: Sequence[int]) -> list[list[int]
     """
     groups: list[list[int]] = []
     around: list[Box] = []
+    costs: list[int] = []
 
     def read(box: Box) -> int:
         return prod(b.stop - b.start + 2 * r for b, r in zip(box, reach, strict=True))
 
     for number, own in boxes.items():
+        alone = read(own)
         for place, group in enumerate(groups):
             both = union([around[place], own])
-            if read(both) <= read(around[place]) + read(own):
+            if (cost := read(both)) <= costs[place] + alone:
                 group.append(number)
-                around[place] = both
+                around[place], costs[place] = both, cost
                 break
         else:
             groups.append([number])
             around.append(own)
+            costs.append(alone)
     return groups

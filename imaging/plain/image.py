@@ -106,9 +106,9 @@ def read_image(path: Path | str) -> Volume:
     image, dimensions = read_sitk(path)
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise Unusable(UNSUPPORTED_IMAGE, "The image has several values per voxel.", "Give an image of one value per voxel.")
-    array = sitk.GetArrayFromImage(image)
+    array = sitk.GetArrayViewFromImage(image)
     return Volume(
-        np.ascontiguousarray(array, dtype=np.float64),
+        np.array(array, dtype=np.float64),
         Grid.of(image),
         stored_type=str(array.dtype),
         digest=sha256_file(path),

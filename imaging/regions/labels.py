@@ -10,7 +10,7 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
-from unibase.imaging.boxed import Box, Boxed
+from unibase.imaging.boxed import Box, Boxed, label_boxes
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
@@ -129,11 +129,8 @@ def _whole_numbers(labels: Array) -> tuple[Array, tuple[str, ...]]:
 
 
 def _boxes(labels: Array, label: int | None) -> dict[int, Box]:
-    """Return the box of every label, by its number, in one pass over the image."""
-    from scipy.ndimage import find_objects
-
-    found = find_objects(np.ascontiguousarray(labels))
-    return {number: box for number, box in enumerate(found, start=1) if box is not None and label in (None, number)}
+    """Return the box of every label that is asked for, by its number."""
+    return {number: box for number, box in label_boxes(labels).items() if label in (None, number)}
 
 
 @dataclass(frozen=True)

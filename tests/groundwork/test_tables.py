@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -85,3 +86,24 @@ def test_a_wide_table_has_small_groups_of_rows_and_a_narrow_one_large_ones(tmp_p
     for name, frame, rows in (("narrow", narrow, 131_072), ("wide", wide, 1024)):
         write_parquet(frame, tmp_path / name)
         assert pq.ParquetFile(tmp_path / name).metadata.row_group(0).num_rows == rows
+
+
+TEXTS = {
+    "no row": pl.Series([], dtype=pl.String),
+    "nulls alone": pl.Series([None, None], dtype=pl.String),
+    "an empty text": pl.Series(["", None, "x"]),
+    "letters of several bytes": pl.Series(["CHU-été", "日本", None, "a" * 500]),
+    "a part of a series": pl.Series([str(n) for n in range(3000)]).slice(700, 1900),
+    "several chunks": pl.concat([pl.Series(["a", None]), pl.Series([], dtype=pl.String), pl.Series(["b"])], rechunk=False),
+    "repeated": pl.Series(["a", "b"] * 40_000),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_texts_are_written_as_a_cast_of_arrow_writes_them(kind: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"text": TEXTS[kind], "n": range(len(TEXTS[kind]))})
+    write_parquet(frame, tmp_path / "ours")
+    oracle = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.schema([("text", pa.string()), ("n", pa.int64())]))
+    rows = max(1024, min(131_072, tables.CELLS_PER_GROUP // 2))
+    pq.write_table(oracle, tmp_path / "oracle", compression="zstd", row_group_size=rows)
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "oracle").read_bytes()

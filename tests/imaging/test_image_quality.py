@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pywt
+from scipy.ndimage import minimum_filter
 
 from tests.imaging.odd_series import Maker, item, save
 from unibase.imaging.commands import index_plain
 from unibase.imaging.dicom.motion import CARDIAC, RESPIRATORY, motion_of
-from unibase.imaging.dicom.pixel_quality import pixel_quality
+from unibase.imaging.dicom.pixel_quality import AIR, pixel_quality
 
 
 def body(radius: float, side: int = 96, inside: float = 40.0, outside: float = -1000.0) -> np.ndarray:
@@ -28,6 +30,20 @@ def test_noise_that_was_made_is_found_inside_the_body(sigma: float, unit: str, i
     # Outside the body the scanner cuts values off: there is no noise to find there.
     found = pixel_quality(np.where(image == outside, outside, image + noise), unit).noise
     assert found == pytest.approx(sigma, rel=0.08)
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 41), (3, 64, 37), (2, 90, 90)])
+@pytest.mark.parametrize("radius", [16, 30])
+def test_noise_is_to_the_bit_that_of_all_four_bands_of_the_transform(shape: tuple[int, int, int], radius: int) -> None:
+    image = np.random.default_rng(3).normal(40, 12, shape)
+    y, x = np.mgrid[: shape[1], : shape[2]]
+    image[:, np.hypot(y - shape[1] / 2, x - shape[2] / 2) > radius] = -1000.0
+    levels = []
+    for plane in image[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]:
+        blocks = plane.reshape(shape[1] // 2, 2, shape[2] // 2, 2).min(axis=(1, 3)) > AIR
+        inside = minimum_filter(blocks, size=5, mode="constant", cval=0)
+        levels.append(np.median(np.abs(pywt.dwt2(plane, "coif1", mode="periodization")[1][2][inside])) / 0.6745)
+    assert pixel_quality(image, "HU").noise == np.median(levels)
 
 
 def test_noise_of_an_empty_or_tiny_image_is_not_told() -> None:

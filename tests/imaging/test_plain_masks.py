@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 import SimpleITK as sitk
+from scipy.ndimage import find_objects
 
 from tests.imaging.rearranged_masks import image_of, oblique, rearranged
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.boxed import Boxed
+from unibase.imaging.boxed import Boxed, label_boxes
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
@@ -544,3 +545,14 @@ def test_a_rearranged_mask_is_the_same_mask_to_the_bit(tmp_path: Path) -> None:
         else:
             with pytest.raises(Unusable, match="marks no voxel"):
                 read_masks(moved.path, on)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int16", "int32", "uint64", "int64"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6, 1.0])
+def test_boxes_of_labels_are_those_that_scipy_finds(kind: str, share: float) -> None:
+    rng = np.random.default_rng(4)
+    for shape in ((1, 1, 1), (1, 6, 1), (4, 5, 6), (3, 1, 40)):
+        labels = np.where(rng.random(shape) < share, rng.integers(-2 if kind[0] == "i" else 0, 90, shape), 0).astype(kind)
+        for given in (labels, labels.transpose(2, 0, 1), labels[:, ::-1, ::2]):
+            oracle = find_objects(np.maximum(given, 0).astype(np.int32))
+            assert label_boxes(given) == {number: box for number, box in enumerate(oracle, start=1) if box is not None}

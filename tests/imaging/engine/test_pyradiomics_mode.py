@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.engine.oracle import CLASSES, Settings, differences, pyradiomics
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.engine import extract
+from unibase.imaging.engine import extract, morphology
 
 EVERYTHING: dict[str, Any] = {
     "Original": {},
@@ -214,3 +214,9 @@ def test_symmetric_mesh_is_closed() -> None:
     assert mesh_measures(mask, spacing, symmetric_triangles()) == pytest.approx(
         mesh_measures(moved, spacing, symmetric_triangles())
     )
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 60, morphology.FEW_POINTS, morphology.FEW_POINTS + 1])
+def test_the_largest_diameter_is_that_of_all_pairs_whether_their_hull_is_made_or_not(count: int) -> None:
+    points = np.random.default_rng(count).integers(-40, 40, (count, 3)) / 2 * (2.5, 0.9, 1.1)
+    assert morphology.largest_diameter(points) == np.sqrt(max(((points - one) ** 2).sum(axis=1).max() for one in points))
