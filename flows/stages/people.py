@@ -17,10 +17,11 @@ from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
-from unibase.privacy.custody.objections import ANY_SYSTEM, REGISTER, add_to_register, identifiers
+from unibase.privacy.custody.objections import ANY_SYSTEM, REGISTER, add_to_register, identifiers, read_register
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.erased_numbers import read_erased
+from unibase.privacy.ledger.given_away import objections_that_stay
 from unibase.privacy.ledger.people_file import PeopleFile, read_links, read_people
 from unibase.privacy.ledger.traits import parse_date
 
@@ -46,6 +47,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
     run.place(PEOPLE_TABLE).chmod(0o600)
     _tell_problems(run, files)
     links = read_links(run.study.path(run.study.links)) if run.study.links else None
+    before = len(persons.revisions(run.place(LEDGER)))
     report = persons.update_ledger(
         run.place(LEDGER),
         people,
@@ -54,6 +56,8 @@ def resolve_people(run: Run) -> persons.LinkReport:
         links=links,
     )
     run.__dict__.pop("lookup", None)
+    if report.replaced:
+        _keep_objections(run, before)
     _obey_objections(run)
     if gone := run.unlisted():
         run.say(f"people: {len(gone)} numbers are listed no more by their hospital; whoever has no other is left out")
@@ -91,6 +95,17 @@ def _check_whole(run: Run, listed: pl.DataFrame) -> None:
                 "If the hospital sends only what is new, write `keep_unlisted: true` below the centre. If they are to leave, "
                 "list them below `objections`."
             )
+
+
+def _keep_objections(run: Run, before: int) -> None:
+    """Keep persons who object out under their other numbers, where one is another person's now; that person is told."""
+    known = read_register(run.place(OBJECTIONS))
+    further = objections_that_stay(run.place(LEDGER), before, known)
+    if further.height:
+        add_to_register(run.place(OBJECTIONS), further)
+        run.say(
+            "people: a number of a person who objects is another person's now. Both are left out; look at it: unibase person find"
+        )
 
 
 def _obey_objections(run: Run) -> None:

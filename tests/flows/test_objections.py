@@ -163,3 +163,19 @@ def test_a_number_without_quotes_is_refused(home: Path) -> None:
     change(home, ("    people: people.csv\n", "    people: people.csv\n    objections: [00123]\n"))
     with pytest.raises(UserError, match="objections"):
         read_study(home / "study.yaml")
+
+
+def test_who_objects_stays_out_when_their_number_is_given_to_another_person(home: Path) -> None:
+    head = "identifier;birth_family_name;given_names;birth_date;sex\n"
+    anne, paul = "Garandeau;Anne;1961-04-02;F", "Kervella;Paul Yann;1950-11-23;M"
+    change(home, ("    people: people.csv\n", '    people: people.csv\n    objections: ["IPP001"]\n'))
+    change(home, ("concepts: concepts.yaml\n", "  CHU-été: {people: b.csv}\nconcepts: concepts.yaml\n"))
+    (home / "people.csv").write_text(f"{head}IPP001;{anne}\nIPP002;;;;\n", encoding="utf-8")
+    (home / "b.csv").write_text(f"{head}9;{anne}\n12;{paul}\n", encoding="utf-8")
+    assert set(night(home)[0]) == {"IPP002", "12"}
+    change(home, ('    objections: ["IPP001"]\n', ""))
+    (home / "people.csv").write_text(f"{head}IPP001;{paul}\nIPP002;;;;\n", encoding="utf-8")
+    known, said = night(home)
+    assert set(known) == {"IPP002"}  # Paul has the number that objected: he is left out until somebody looks at it.
+    assert any("is another person's now. Both are left out" in line for line in said)
+    assert set(night(home)[0]) == {"IPP002"}
