@@ -16,7 +16,7 @@ from unibase.imaging.confidentiality.texts.cleaner import Cleaner, Kind
 from unibase.imaging.confidentiality.texts.folding import fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal_in_term
 from unibase.imaging.confidentiality.texts.known import SEPARATORS, WORD, Knowledge, Known
-from unibase.imaging.confidentiality.texts.vocabulary import vocabulary
+from unibase.imaging.confidentiality.texts.vocabulary import allowed, is_unknown_code, vocabulary
 from unibase.imaging.confidentiality.values import REMOVED, pad
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{5,}")
 _NUMBER = rb" *[+\-]?(?:\d+\.?\d*|\.\d+)?(?:[eE][+\-]?\d+)?[ \0]*"
 _NUMBERS = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*")
 _NIR_WITH_KEY = 15
+_CHARACTER_SETS = frozenset({"gb18030"})
+"""The one defined term of PS3.3 C.12.1.1.2 that has letters and digits in one word."""
 _VERY_LONG = re.compile(rb"^[ +]*\d{10,} *$")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
@@ -192,6 +194,8 @@ class Identifiers:
             return False
         if free and self.clean(code, "label") != code:
             return True
+        if any(_is_numbered(one) and (not allowed(one, technical=True) or is_unknown_code(one)) for one in words):
+            return True
         names = vocabulary().names if free else vocabulary().common_names
         return bool(self.spans(code)) or bool(formal_in_term(code)) or not names.isdisjoint(words)
 
@@ -312,6 +316,11 @@ class Identifiers:
         if len(content) > _SMALL_BINARY:
             return self.in_pixels(content)
         return self._in_small is not None and bool(self._in_small.find_matches_as_indexes(content.lower()))
+
+
+def _is_numbered(word: str) -> bool:
+    """Return whether a word of a code has digits among its letters, and is no character set (`GB18030`)."""
+    return any(map(str.isdigit, word)) and not word.isdigit() and word not in _CHARACTER_SETS
 
 
 def _of_person(number: str) -> bool:

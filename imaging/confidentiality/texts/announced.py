@@ -48,6 +48,11 @@ _ANNOUNCED = re.compile(
     rf"(?<![^\W_])(?:(?P<agent>{_ACTS})|(?P<name>{_NAME_LABELS})|(?P<other>{_BODILY}|{_PERSONS}|{_RELATIVES}|{_ROLES}))(?P<gap>"
     r"[ _]*[:=^#|>][\W_]{0,4}|\.?[ _]*(?:n°|no|nr)[ _.]+|(?:[^\w\n]|_){1,4})(?=[^\W\d_])"
 )
+_WORKS = (
+    r"contou?r(?:s|ing|age|ages)?|dessins?|delineations?|segmentations?|relectures?|lectures?|validations?|dosimetrie|planif(?:ication)?|planning|"
+    r"review|revision|approval|visas?|frappe|saisie|verifications?|controles?|dictee"
+)
+_DONE_BY_MANY = re.compile(rf"(?<![^\W_])(?:{_WORKS})[ _]*[:=#|>][ _]*(?P<names>[^\W\d_]+(?: ?[/&+,] ?[^\W\d_]+)+)(?![^\W_])")
 _GLUED = re.compile(r"(?<![^\W_])(?:patiente?|pt|pat|nom|name|tech|manip|dr|pr|mr|mme|mlle|me)(?P<name>[^\W\d_]{3,})(?![^\W_])")
 _BEFORE = re.compile(rf"(?P<name>(?<![^\W_])[^\W\d_]{{3,}}),? ?[(\[] ?(?:{_PERSONS}|{_ROLES}) ?[)\]]")
 _GAP = re.compile(r"[ ^,\-_.]{1,2}")
@@ -72,7 +77,18 @@ def announced(plain: str) -> list[tuple[int, int]]:
     for match in _ANNOUNCED.finditer(plain):
         if not _of_no_person(match):
             spans += names_at(plain, match.end(), _named(match))
-    return spans + _beside_names(plain)
+    return spans + _beside_names(plain) + _authors(plain)
+
+
+def _authors(plain: str) -> list[tuple[int, int]]:
+    """Return where the work of several is signed by words that are names, of which one is no word of the trade: `contours: masse/grand`."""
+    every, trade = _pools()[0] | vocabulary().names, vocabulary().trade
+    spans: list[tuple[int, int]] = []
+    for match in _DONE_BY_MANY.finditer(plain):
+        words = list(_LETTERS.finditer(plain, *match.span("names")))
+        if all(word[0] in every or not allowed(word[0]) for word in words) and any(word[0] not in trade for word in words):
+            spans += [word.span() for word in words]
+    return spans
 
 
 def _of_no_person(match: re.Match[str]) -> bool:

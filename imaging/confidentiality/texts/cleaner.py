@@ -12,7 +12,8 @@ from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
 from unibase.imaging.confidentiality.texts.known import WORD, Known, teachable
 from unibase.imaging.confidentiality.texts.titled import titled
-from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, strange_in_unspaced, vocabulary
+from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, is_unknown_code, strange_in_unspaced, vocabulary
+from unibase.imaging.confidentiality.texts.wards import ward_numbers
 
 Kind = Literal[
     "text",  # people write it: dates, long numbers and whatever is no word go
@@ -22,6 +23,7 @@ Kind = Literal[
 ]
 _LONGEST_YEAR = 4
 _SET_OFF = re.compile(r"[^\W\dA-ZÀ-Þ_] [A-ZÀ-Þ][^\W\dA-ZÀ-Þ_]$")
+_LIST = re.compile(r"(?<![^\W_])[A-ZÀ-Þ][^\W\d_]*(?: ?[/&+] ?[A-ZÀ-Þ][^\W\d_]*)+(?![^\W_])")
 _EDGES = " ^,;_-/:=&"
 
 
@@ -63,6 +65,7 @@ class Cleaner:
             found += [folded.span(*span) for span in announced(folded.plain)]
         if kind in ("text", "label"):
             found += self._taught(repaired, folded)
+            found += [folded.span(*span) for span in ward_numbers(folded.plain)]
         if kind == "text":
             found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
         else:
@@ -71,7 +74,7 @@ class Cleaner:
             found += [(a, b) for a, b in dates if kind == "label" or any(year in repaired[a:b] for year in years)]
             found += formal_in_term(repaired)
         if kind != "retained":
-            found += self._strange(repaired, folded, found, kind in ("term", "label"))
+            found += self._strange(repaired, folded, found, kind)
         return _cut(repaired, found) if found else text
 
     def _taught(self, text: str, folded: Folded) -> list[Span]:
@@ -88,10 +91,11 @@ class Cleaner:
                 span = folded.span(*match.span())
                 if match[0] not in vocabulary().trade or _SET_OFF.search(text[: span[0]] + text[span[0] : span[0] + 2]):
                     spans.append(span)
-        return spans
+        return spans + _listed_with(text, spans)
 
-    def _strange(self, text: str, folded: Folded, found: list[Span], technical: bool) -> list[Span]:
+    def _strange(self, text: str, folded: Folded, found: list[Span], kind: Kind) -> list[Span]:
         """Return the tokens that are neither words nor short numbers."""
+        technical = kind in ("term", "label")
         passed = [folded.span(*match.span()) for match in vocabulary().phrases.finditer(folded.plain)]
         strange = []
         for match in WORD.finditer(text):
@@ -100,9 +104,16 @@ class Cleaner:
                 continue
             if UNSPACED.fullmatch(match[0]):
                 strange += [(start + a, start + b) for a, b in strange_in_unspaced(match[0])]
-            elif not allowed(match[0], technical, self.extra):
+            elif not allowed(match[0], technical, self.extra) or (kind == "label" and is_unknown_code(match[0], self.extra)):
                 strange.append((start, end))
         return strange
+
+
+def _listed_with(text: str, names: list[Span]) -> list[Span]:
+    """Return the words that are names too and stand in one list with a name, each with a capital: `Masse/Grand`."""
+    lists = [match.span() for match in _LIST.finditer(text) if any(match.start() <= a < match.end() for a, _ in names)]
+    words = [match for start, end in lists for match in WORD.finditer(text, start, end)]
+    return [match.span() for match in words if fold(match[0]).plain in teachable()]
 
 
 def _cut(text: str, spans: list[Span]) -> str:

@@ -44,6 +44,7 @@ _KERNEL = re.compile(
 )
 # What stands glued before or after a word of protocols: 3DSPGR, sT1W, T2wi, dyn3d.
 _WEIGHTS = re.compile(r"(?:[23]d|s?t[12][w*]?)(?P<after>[a-z]{2,})|(?P<before>[a-z]{3,})[23]d|s(?:t[12]w?|[23]d)")
+_DIMENSIONS = re.compile(r"[123]d")
 _COUNTED = re.compile(r"[a-z]?\d{1,2}of\d{1,2}")
 # Endings that only terms have: Greek and Latin ones of medicine, and the stems of the WHO's nonproprietary names.
 _ENDING = re.compile(
@@ -250,6 +251,25 @@ def _allowed(token: str, technical: bool) -> bool:
     if glued and is_word(glued["after"] or glued["before"] or "series"):
         return True
     return _of_parts(_parts(token)) or _of_parts(_RUN.findall(plain))
+
+
+def is_unknown_code(token: str, extra: frozenset[str] = frozenset()) -> bool:
+    """Return whether a token of a label is a code that no list explains: unknown letters around digits, or letters beside five.
+
+    Args:
+        token: The token, as written.
+        extra: Folded words that the study allows.
+
+    >>> [is_unknown_code(one) for one in ("XK29ZQ", "KM77319", "Br40d", "spc3d1rr", "60059")]
+    [True, True, False, False, False]
+    """
+    parts = _parts(token)
+    digits = [one for one in parts if one.isdigit()]
+    if not digits or len(digits) == len(parts) or fold(token).plain in extra:
+        return False
+    unknown = [one for one in parts if len(one) > 1 and not one.isdigit() and not is_word(one)]
+    around = len(unknown) > 1 and not _DIMENSIONS.search(fold(token).plain)
+    return around or max(map(len, digits)) > MOST_DIGITS
 
 
 def _of_parts(parts: list[str]) -> bool:

@@ -1,0 +1,109 @@
+"""Rooms, beds and extensions, the work of several, codes in labels: what goes, and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.texts.cleaner import Kind
+from unibase.imaging.confidentiality.texts.known import Knowledge
+
+NOBODY = Identifiers(Knowledge())
+OF_GRAND = Identifiers(Knowledge(staff_names=("GRAND^Solenn",)))
+
+NUMBERS = {
+    "foie chambre 412 lit 2": "foie chambre",
+    "Chambre B412, masse du foie 12 mm": "Chambre masse du foie 12 mm",
+    "chambre n° 412 bis": "chambre n°",
+    "ch.412/2": "ch",
+    "CH 412-2 TAP": "CH TAP",
+    "chambre: A 12": "chambre",
+    "chambre 12 lit A": "chambre",
+    "room 12B bed 2": "room",
+    "Room: 7": "Room",
+    "hospitalisée en B412": "hospitalisée en",
+    "lit 12": "lit",
+    "salle 3": "salle",
+    "tel 7733": "tel",
+    "Ext. 7733": "Ext",
+    "tel. 02.98.40.12.77.": "tel",
+    "au 06.81.22.90.17.": "au",
+    "chambre implantable 3 mm": "chambre implantable 3 mm",
+    "chambre 3 mm": "chambre 3 mm",
+    "chambre 0.6 cc": "chambre 0.6 cc",
+    "CTV lit 2": "CTV lit 2",
+    "lit tumoral 2": "lit tumoral 2",
+    "bed 2": "bed 2",
+    "16 ch 64": "16 ch 64",
+    "tel 12": "tel 12",
+}
+
+
+@pytest.mark.parametrize(("written", "kept"), NUMBERS.items())
+def test_numbers_of_rooms_and_telephones_go(written: str, kept: str) -> None:
+    assert NOBODY.clean(written) == kept
+
+
+AUTHORS = {
+    "Contours: Masse/Grand": "Contours",
+    "Contours: Grand/Masse": "Contours",
+    "CONTOURS : MASSE / GRAND": "CONTOURS",
+    "contourage= grand & masse": "contourage",
+    "Relecture: Kerbrat/Masse": "Relecture",
+    "Contours: Masse/Foie": "Contours: Masse/Foie",
+    "Segmentation: masse": "Segmentation: masse",
+    "contours masse/foie": "contours masse/foie",
+}
+
+
+@pytest.mark.parametrize(("written", "kept"), AUTHORS.items())
+def test_the_work_of_several_is_signed_by_names_in_both_orders(written: str, kept: str) -> None:
+    assert NOBODY.clean(written) == kept
+
+
+BESIDE_GRAND = {
+    "GTV Masse/Grand": "GTV",
+    "GTV Grand & Masse": "GTV",
+    "GTV Grand/Foie": "GTV Foie",
+    "masse/Grand axe": "masse/Grand axe",
+    "GTV Masse": "GTV Masse",
+}
+
+
+@pytest.mark.parametrize(("written", "kept"), BESIDE_GRAND.items())
+def test_a_word_in_one_list_with_a_name_of_the_file_is_a_name(written: str, kept: str) -> None:
+    assert OF_GRAND.clean(written) == kept
+
+
+LABELS: list[tuple[str, Kind, str]] = [
+    ("XK29ZQ", "label", ""),
+    ("Stack XK29ZQ", "label", "Stack"),
+    ("FDG lot KM77319", "label", "FDG lot"),
+    ("KM77319", "term", "KM77319"),
+    ("*tse2d1_15", "label", "*tse2d1_15"),
+    ("tir2d1rs15rb", "label", "tir2d1rs15rb"),
+    ("Br40d", "label", "Br40d"),
+    ("8HRBRAIN", "label", "8HRBRAIN"),
+    ("BQML", "label", "BQML"),
+    ("60059", "label", "60059"),
+]
+
+
+@pytest.mark.parametrize(("written", "kind", "kept"), LABELS)
+def test_codes_that_no_list_explains_go_from_labels(written: str, kind: Kind, kept: str) -> None:
+    assert NOBODY.clean(written, kind) == kept
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        (b"XK29ZQ", b"REMOVED "),
+        (b"GRUVO7", b"REMOVED "),
+        (b"FFS\\HFP2", b"FFS\\HFP2"),
+        (b"GB18030 ", b"GB18030 "),
+        (b"ISO 2022 IR 149 ", b"ISO 2022 IR 149 "),
+        (b"ITERATIVE", b"ITERATIVE"),
+    ],
+)
+def test_unknown_codes_with_digits_go_from_code_strings_of_the_standard(code: bytes, kept: bytes) -> None:
+    assert NOBODY.clean_code(code, ("latin-1",)) == kept
