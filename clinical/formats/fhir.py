@@ -326,7 +326,7 @@ def read_resources(
 _RAW = pl.Schema(
     {
         "source_row": pl.Int64, "person": pl.String, "code": pl.String, "start": pl.String, "end": pl.String, "recorded": pl.String,
-        "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean,
+        "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean, "within": pl.Boolean,
     }
 )  # fmt: skip
 

@@ -68,12 +68,15 @@ def implied_death(observation: Resource, codes: Sequence[str]) -> tuple[bool, st
 
 
 def within_stays(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return events in which a death at the end of a stay lies within it: its day is certain where the stay is of one day.
+    """Return events in which a death at the end of a stay, and a begin that is told by a period, lie within it.
+
+    The day is certain where the period is of one day. R4 has `onsetPeriod` for a begin that is not known to the day.
 
     Args:
-        frame: Events with the bounds of their begin and their end.
+        frame: Events with the bounds of their begin and their end, and whether they are `within` these.
     """
-    stay = (pl.col("code") == DEATH) & pl.col("end_time_max").is_not_null()
+    ended = (pl.col("end_time_max") >= pl.col("time_min")).fill_null(False)
+    stay = ((pl.col("code") == DEATH) | pl.col("within")) & ended
     first, last = pl.col("time_min").dt.truncate("1d"), pl.col("end_time_max").dt.truncate("1d")
     new = {
         "time": pl.when(first == last).then(first),

@@ -68,7 +68,7 @@ DEAD_UNKNOWN = "UN"
 
 
 class Raw(NamedTuple):
-    """An event as FHIR writes it; `coded` says whether the text is a coding."""
+    """An event as FHIR writes it; `coded`: the text is a coding; `within`: it was between `start` and `end`, and has no end."""
 
     person: str
     code: str
@@ -79,6 +79,7 @@ class Raw(NamedTuple):
     text: str | None = None
     unit: str | None = None
     coded: bool = False
+    within: bool = False
 
 
 def events_of(resource: Resource, context: Context) -> list[Raw]:
@@ -255,13 +256,13 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     if person is None or not codes:
         return
     start, end = when(resource, "onset")
-    recorded = resource.get("recordedDate")
+    within, recorded = end is not None, resource.get("recordedDate")
     abated, until = when(resource, "abatement")
     end = end or until or abated
     if not start and not recorded:
         start, end = _encounter(resource, context)
     for code in codes:
-        yield Raw(person, code, start or recorded, end, recorded)
+        yield Raw(person, code, start or recorded, end, recorded, within=within)
     if says_death(codes) and modality(resource) == "done":
         yield Raw(person, DEATH, start or recorded or DEAD_UNKNOWN)
     histologies = [
@@ -271,7 +272,7 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
         for code in codings(extension.get("valueCodeableConcept"), context)
     ]
     for code in histologies:
-        yield Raw(person, code, start or recorded, end, recorded)
+        yield Raw(person, code, start or recorded, end, recorded, within=within)
     profiled = any(re.search(_CANCER_PROFILE, str(one)) for one in (resource.get("meta") or {}).get("profile") or [])
     for stage in resource.get("stage") or []:
         text = answer_of(stage.get("summary"))
