@@ -116,7 +116,9 @@ def plain_strings(adata: AnnData) -> AnnData:
     """Return `adata` with names and texts as Python strings, which every version of AnnData reads; values are not copied."""
     import anndata
 
-    parts = {name: getattr(adata, name) for name in ("uns", "obsm", "varm", "layers", "obsp", "varp")}
+    parts = {name: getattr(adata, name) for name in ("uns", "obsm", "varm", "obsp", "varp")}
+    # A part of a matrix has its values among its layers too, under no name.
+    parts["layers"] = {name: values for name, values in adata.layers.items() if name is not None}
     obs: Any = adata.obs.copy()
     var: Any = adata.var.copy()
     copy = anndata.AnnData(X=adata.X, obs=obs, var=var, **parts)
