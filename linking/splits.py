@@ -198,7 +198,8 @@ def leave_one_centre_out(subjects: pl.DataFrame, family: Mapping[int, int] | Non
             )
         )
         folds.append(fold)
-    return pl.concat(folds)
+    schema = {"held_out": pl.String, "subject_id": pl.Int64, "split": pl.String}
+    return pl.concat([pl.DataFrame(schema=schema), *folds])
 
 
 def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datetime) -> pl.DataFrame:
@@ -225,6 +226,18 @@ def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datet
         .select("subject_id", pl.when(true_time < cut).then(pl.lit("train")).otherwise(pl.lit("test")).alias("split"))
         .sort("subject_id")
     )
+
+
+def places_of(subjects: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, centre`, a row per subject and centre that knows it.
+
+    Args:
+        subjects: `subject_id, centres`, the centres parted by semicolons.
+
+    >>> places_of(pl.DataFrame({"subject_id": [1, 2], "centres": ["lyon;CHU-été", None]})).rows()
+    [(1, 'lyon'), (1, 'CHU-été')]
+    """
+    return subjects.select("subject_id", pl.col("centres").str.split(";").alias("centre")).explode("centre").drop_nulls()
 
 
 def make_splits(
@@ -264,12 +277,33 @@ def make_splits(
             part = pl.when(pl.col("fold") == fold).then(pl.lit("test")).otherwise(pl.lit("train"))
             add("folds", str(fold), folds.with_columns(part.alias("split")))
     if rules.by_centre:
-        places = subjects.select("subject_id", pl.col("centres").str.split(";").alias("centre")).explode("centre")
-        add("centre", pl.col("held_out"), leave_one_centre_out(places, dealing.family))
+        add("centre", pl.col("held_out"), leave_one_centre_out(places_of(subjects), dealing.family))
     if rules.by_time:
         cut = datetime(rules.by_time.year, rules.by_time.month, rules.by_time.day)
         add("time", "", split_by_time(index, shift_days, cut))
     return pl.concat(found).sort(pl.all())
+
+
+def empty_parts(splits: pl.DataFrame, rules: SplitRules, centres: Collection[str]) -> list[str]:
+    """Return the parts of splits that hold nobody, in words: too few subjects, one centre alone, one large family.
+
+    Args:
+        splits: From `make_splits`.
+        rules: Of the study file.
+        centres: Of the subjects, where some are left out one by one.
+
+    Example:
+        >>> row = {"subject_id": 1, "scheme": "centre", "held_out": "lyon", "part": "test"}
+        >>> empty_parts(pl.DataFrame([row]), SplitRules(by_centre=True), ["lyon"])
+        ['centre lyon: nobody in train']
+    """
+    wanted = [("parts", "", part) for part in rules.parts]
+    wanted += [("folds", str(fold), part) for fold in range(rules.folds or 0) for part in ("train", "test")]
+    wanted += [("centre", centre, part) for centre in sorted(centres) if rules.by_centre for part in ("train", "test")]
+    there = set(splits.select("scheme", "held_out", "part").iter_rows())
+    return [
+        f"{scheme} {name}".strip() + f": nobody in {part}" for scheme, name, part in wanted if (scheme, name, part) not in there
+    ]
 
 
 def with_split(subjects: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:

@@ -45,7 +45,7 @@ from unibase.linking.missing import why_missing
 from unibase.linking.repeated import repeated_measures
 from unibase.linking.sample_values import with_sample_values
 from unibase.linking.series_checks import shared_series
-from unibase.linking.splits import Dealing, make_splits, with_split
+from unibase.linking.splits import Dealing, empty_parts, make_splits, places_of, with_split
 from unibase.linking.subject_table import describe_subjects
 from unibase.omics.assays.chosen import chosen_values, set_values
 from unibase.omics.assays.set_scores import scored_sets
@@ -153,7 +153,10 @@ def _splits(run: Run, index: pl.DataFrame, by_block: Mapping[str, pl.DataFrame])
     """Return the splits of the study; the vault's date shifts are read only where a split by true time needs them."""
     dealing = _dealing(run, by_block["subjects"], by_block["adtte"])
     shifts = _shifts(run) if run.study.splits.by_time else {}
-    return make_splits(by_block["subjects"], index, run.study.splits, run.key, shifts, dealing)
+    splits = make_splits(by_block["subjects"], index, run.study.splits, run.key, shifts, dealing)
+    if empty := empty_parts(splits, run.study.splits, set(places_of(by_block["subjects"])["centre"])):
+        run.say(f"link: splits that cannot be trained or tested on: {'; '.join(empty)}")
+    return splits
 
 
 def _by_block(
