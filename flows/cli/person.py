@@ -46,6 +46,20 @@ def person_find(study: Path, *, named: Named = _NOBODY) -> None:
     print(find(study, named.told(), named.centre))
 
 
+@person_app.command(name="history")
+def person_history(study: Path, *, named: Named = _NOBODY) -> None:
+    """Show what happened in the ledger to the records of who is named: linked, parted, corrected, given away. Audited.
+
+    Example: `unibase person history study.yaml --centre lyon`
+
+    Args:
+        study: The study file.
+    """
+    from unibase.flows.vault.rights_desk import history
+
+    print(history(study, named.told(), named.centre))
+
+
 @person_app.command(name="exclude")
 def person_exclude(study: Path, *, named: Named = _NOBODY) -> None:
     """Write down that a person objects, or withdraws a consent: they leave on the next night and stay out.

@@ -31,7 +31,7 @@ from unibase.privacy.custody.objections import (
     stands_for,
 )
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger import persons
+from unibase.privacy.ledger import persons, record_history
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.erased_numbers import remember
 from unibase.privacy.ledger.erasure import erase_records
@@ -176,6 +176,30 @@ def register(study_file: Path, number: str, centre: str | None, key_files: Seque
     asked = _person(study_file, number, centre)
     _log(asked, "person-register")
     return "\n".join(_register_lines(asked, key_files))
+
+
+def history(study_file: Path, number: str, centre: str | None) -> str:
+    """Return what happened to the records of a number over the revisions of the ledger, for the screen alone.
+
+    Args:
+        study_file, centre: As `find`.
+        number: As `find`; also one that its hospital has taken back or given to another person.
+
+    Raises:
+        UserError: If the ledger never knew the number, or was changed by hand.
+    """
+    study = _with_ledger(study_file)
+    records = record_history.records_of_number(study.work.identity, number, centre)
+    if not records:
+        raise UserError("The ledger never knew this number. Look at it and at the centre; of an erased person nothing is kept.")
+    study.audit.append(getpass.getuser(), "person-history", 1, {"reason": "rights", "records": len(records)})
+    lines = [one.told() for one in record_history.history(study.work.identity, records)]
+    mine = persons.ledger_people(study.work.identity).select("centre", "system", "identifier", "person_key").iter_rows()
+    numbers = [(at, kind, one) for at, kind, one, person_key in mine if (at, person_key) in records]
+    for at, kind, one, channel in read_register(OBJECTIONS.of(study.work.root)).iter_rows():
+        if any(stands_for((at, kind, one), known) for known in numbers):
+            lines.append(f"objects: {at} {one}, told by {channel}")
+    return "\n".join(lines)
 
 
 def write_notice(study_file: Path, number: str, centre: str | None, out: Path) -> str:

@@ -78,6 +78,8 @@ def _without(revision: Path, target: Path, gone: set[RecordKey], previous: str) 
     about["files"] = {path.name: sha256_file(path) for path in sorted(target.glob("*.parquet"))}
     seal = {"seal": digest_of(json.loads(json_text(about)))} if sealed else {}
     write_json(target / "revision.json", {**about, **seal})
+    # When the revision was written is told by its file (`record_history`).
+    shutil.copystat(revision / "revision.json", target / "revision.json")
     for path in target.iterdir():
         path.chmod(0o600)
     return people.height - kept.height, sha256_file(target / "revision.json")

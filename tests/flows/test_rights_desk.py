@@ -51,6 +51,22 @@ def test_a_person_is_found_leaves_and_may_come_back(home: Path) -> None:
     assert night(home)[0] == before
 
 
+def test_the_history_of_a_number_is_told_and_audited_without_it(home: Path) -> None:
+    study = home / "study.yaml"
+    night(home)
+    rights_desk.exclude(study, "IPP002", None)
+    told = rights_desk.history(study, "IPP002", "A").splitlines()
+    assert [line.partition(": ")[2] for line in told] == [
+        "listed under ipp IPP002",
+        "is a person of its own",
+        "A IPP002, told by custodian",
+    ]
+    entry = read_study(study).audit.entries()[-1]
+    assert entry["action"] == "person-history" and "IPP002" not in json.dumps(entry)
+    with pytest.raises(UserError, match="never knew this number"):
+        rights_desk.history(study, "IPP002", "nowhere")
+
+
 def test_the_register_names_releases_and_extracts_and_the_notice_names_no_person(home: Path) -> None:
     study = home / "study.yaml"
     known, _ = night(home)
