@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from unibase.imaging.confidentiality.identifiers import Identifiers
@@ -50,6 +52,14 @@ AUTHORS = {
     "CONTOURS : MASSE / GRAND": "CONTOURS",
     "contourage= grand & masse": "contourage",
     "Relecture: Kerbrat/Masse": "Relecture",
+    "Drs Masse et Blanc": "et",
+    "Docteurs Masse, Blanc": "",
+    "Équipe Masse/Blanc": "",
+    "M. le Pr Y. Grand-Rocher": "",
+    "vu avec Mme A. L.-M.": "vu avec",
+    "foie, signé: PM": "foie, signé",
+    "signé par KB.": "signé par",
+    "sign. MIP thorax": "sign. MIP thorax",
     "Contours: Masse/Foie": "Contours: Masse/Foie",
     "Segmentation: masse": "Segmentation: masse",
     "contours masse/foie": "contours masse/foie",
@@ -59,6 +69,48 @@ AUTHORS = {
 @pytest.mark.parametrize(("written", "kept"), AUTHORS.items())
 def test_the_work_of_several_is_signed_by_names_in_both_orders(written: str, kept: str) -> None:
     assert NOBODY.clean(written) == kept
+
+
+FORMS = {
+    "foie (02) 98 40 12 77": "foie",
+    "tél zéro deux 98 40 12 77": "tél",
+    "4970 1012 3456 7890": "",
+    "foie plaque 1234 AB 29": "foie",
+    "foie GPS 48.3904,-4.4861": "foie",
+    "48°23'N 4°29'O foie": "foie",
+    "\\\\pacs01\\foie": "\\foie",
+    "box 4 des urgences": "box des urgences",
+    "service 4127": "service",
+    "coupe le 25/2, foie": "coupe foie",
+    "foie on 2/25": "foie",
+    "le 1/3 moyen": "le 1/3 moyen",
+    "on 2/3 of the lung": "on 2/3 of the lung",
+    "lat 0.5 mm": "lat 0.5 mm",
+    "pH 7.05": "pH 7.05",
+}
+
+
+@pytest.mark.parametrize(("written", "kept"), FORMS.items())
+def test_telephones_cards_places_and_servers_go(written: str, kept: str) -> None:
+    assert NOBODY.clean(written) == kept
+
+
+DAYS = ("27/02/21", "27.02.21", "27/02", "27 février", "27FEV21", "27.II.21", "samedi 27", "né en 61", "2021-02-27", "02/2021")
+AROUND = ("{}.", "{},", "({})", "foie,{},rein", "foie/{}/rein", "{}_foie", "{} ?", "«{}»", "foie {}. rein")
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_stands_around_a_day_does_not_keep_it(around: str) -> None:
+    left = {day: re.findall(r"\d+|v", NOBODY.clean(around.format(day))) for day in DAYS}
+    assert not {day: found for day, found in left.items() if found}
+
+
+INITIALS = {"A.Q. foie": "foie", "q. a., foie": "foie", "injection i.v.": "injection i.v.", "A.B. foie": "A.B. foie"}
+
+
+@pytest.mark.parametrize(("written", "kept"), INITIALS.items())
+def test_initials_of_the_patient_go_with_their_points(written: str, kept: str) -> None:
+    assert Identifiers(Knowledge(patient_names=("QUEMENEUR^Anais^Ines", "VIDAL^Ines"))).clean(written) == kept
 
 
 BESIDE_GRAND = {

@@ -42,7 +42,7 @@ _ROLES = (
     r"nurse|rn|radiologue|radiologist|radiographer|medecin(?:[ _]traitant)?|mt|physician|physicist|physicien(?:ne)?|interne|externe|resident|"
     r"chef|cca|ph|dosi|dosimetriste|dosimetrist|secretaire|correspondante?|prescripteur|prescriber|demandeur|referente?|referring|ref|"
     r"chirurgien(?:ne)?|chir|prescr|resp|inf|surgeon|oncolog(?:ue|ist)|onco|auteur|author|redact(?:eur|rice)|lecteur|lectrice|reader|observer|observateur|user|"
-    r"utilisateur|attn|att|cc|c/o|signature|signataire|contact|rad|radio|attending|fellow|anesthesiste|aide[ _]soignante?|brancardier|by"
+    r"utilisateur|attn|att|cc|c/o|signature|signataire|contact|rad|radio|attending|fellow|equipe|team|binome|anesthesiste|aide[ _]soignante?|brancardier|by"
 )
 _ANNOUNCED = re.compile(
     rf"(?<![^\W_])(?:(?P<agent>{_ACTS})|(?P<name>{_NAME_LABELS})|(?P<other>{_BODILY}|{_PERSONS}|{_RELATIVES}|{_ROLES}))(?P<gap>"
@@ -53,6 +53,10 @@ _WORKS = (
     r"review|revision|approval|visas?|frappe|saisie|verifications?|controles?|dictee"
 )
 _DONE_BY_MANY = re.compile(rf"(?<![^\W_])(?:{_WORKS})[ _]*[:=#|>][ _]*(?P<names>[^\W\d_]+(?: ?[/&+,] ?[^\W\d_]+)+)(?![^\W_])")
+_INITIALS = re.compile(
+    r"(?<![^\W_])(?:signee?s?|signature|sign|visee?|visa|paraphe|initiales?|initials|tapee?|saisi|dictee?)(?:[ _]*[:=.][ _]*|[ _]+(?:par|by)[ _]+)"
+    r"(?P<name>[^\W\d_]{2,3})(?=[\W_]*$|[.,;)/])"
+)
 _GLUED = re.compile(r"(?<![^\W_])(?:patiente?|pt|pat|nom|name|tech|manip|dr|pr|mr|mme|mlle|me)(?P<name>[^\W\d_]{3,})(?![^\W_])")
 _BEFORE = re.compile(rf"(?P<name>(?<![^\W_])[^\W\d_]{{3,}}),? ?[(\[] ?(?:{_PERSONS}|{_ROLES}) ?[)\]]")
 _GAP = re.compile(r"[ ^,\-_.]{1,2}")
@@ -73,6 +77,7 @@ def announced(plain: str) -> list[tuple[int, int]]:
     []
     """
     spans = [match.span() for match in _GLUED.finditer(plain) if _is_glued(match)]
+    spans += [match.span("name") for match in _INITIALS.finditer(plain)]
     spans += [match.span("name") for match in _BEFORE.finditer(plain) if match["name"] in _pools()[0]]
     for match in _ANNOUNCED.finditer(plain):
         if not _of_no_person(match):

@@ -62,22 +62,24 @@ _FORMS = tuple(
         rf"(?<!\d){_YEAR}[\W_]{{0,3}}(?:0[1-9]|1[0-2])[\W_]{{0,3}}(?:0[1-9]|[12]\d|3[01])(?!\d)",  # 2019-04-12, 20190412
         rf"(?<!\d){_YEAR}{_SEPARATOR}{_MON}{_SEPARATOR}{_DAY}(?!\d)",  # 2019/4/12
         rf"(?<!\d)(?:{_DAY}[\W_]{{1,3}}{_MON}|{_MON}[\W_]{{1,3}}{_DAY})[\W_]{{1,3}}{_YEAR}(?!\d)",  # 12 04 2019, 4/12/2019
-        rf"(?<![\d.])(?:{_DAY}(?P<a>{_SEPARATOR}){_MON}(?P=a)|{_MON}(?P<b>{_SEPARATOR}){_DAY}(?P=b))\d\d(?![\d.]|\w)",  # 12/04/19
+        rf"(?<![\d.])(?:{_DAY}(?P<a>{_SEPARATOR}){_MON}(?P=a)|{_MON}(?P<b>{_SEPARATOR}){_DAY}(?P=b))\d\d(?![^\W_]|\.\d)",  # 12/04/19
         rf"(?<!\d){_DAY}(?:er|st|nd|rd|th)?{_GAP}(?:de |of )?{_MONTH}(?![^\W\d_])(?:{_GAP}(?:de |of )?(?:{_YEAR}|\d\d)(?!\d))?",  # 12 avril 2019
         rf"(?<![^\W\d_]){_SPOKEN}{_GAP}(?:de |of )?{_WHOLE_MONTH}(?![^\W\d_])(?:{_GAP}(?:{_YEAR}|\d\d)(?!\d))?",  # neuf juillet
-        rf"(?<![^\W\d_])(?:{_WEEKDAYS})[\W_]{{1,2}}(?:{_DAY}|{_SPOKEN})(?![\d.,]|[^\W_])",  # samedi 27
+        rf"(?<![^\W\d_])(?:{_WEEKDAYS})[\W_]{{1,2}}(?:{_DAY}|{_SPOKEN})(?![^\W_]|[.,]\d)",  # samedi 27
         rf"(?<!\d){_YEAR}{_GAP}{_MONTH}(?![^\W\d_])(?:{_GAP}{_DAY}(?!\d))?",  # 2019AVR12
         rf"(?<![^\W\d_]){_MONTH}{_GAP}{_DAY}(?:st|nd|rd|th)?,?{_GAP}{_YEAR}(?!\d)",  # April 12, 2019
         rf"(?<![^\W\d_]){_MONTH}{_GAP}(?:{_YEAR}|\d\d)(?![\d.,]*\d)(?![^\W\d_])",  # avr 2019, AVR19
         rf"(?<![\d.]){_MON}{_SEPARATOR}{_YEAR}(?!\d)|(?<!\d){_YEAR}{_SEPARATOR}(?:0[1-9]|1[0-2])(?!\d)",  # 04/2019, 2019-04
-        rf"(?<!\d){_DAY}(?P<c>[.\-/]?)(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?P=c)(?:{_YEAR}|\d\d)(?![\d.]|[^\W_])",  # 27.II.21
+        rf"(?<!\d){_DAY}(?P<c>[.\-/]?)(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?P=c)(?:{_YEAR}|\d\d)(?![^\W_]|\.\d)",  # 27.II.21
         rf"(?<!\d){_DAY}[.\-/ ](?:i{{1,3}}|iv|vi{{0,3}}|ix|xi{{0,2}})[.\-/ ]{_YEAR}(?!\d)",  # 27 X 2021
         r"(?<!\d)(?:(?:\d{4}|(?:令和|平成|昭和)\d{1,2}) ?年 ?)?\d{1,2} ?月 ?\d{1,2} ?日?|(?:令和|平成|昭和|\d\d)\d{1,2} ?年",
         rf"(?<!\d){_YEAR}[\W_]?(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}(?:-?[1-7])?(?![^\W_])|(?<!\d){_YEAR}t[1-4](?![^\W_])",
         rf"(?<![^\W_])(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}[\W_]{_YEAR}(?!\d)|(?<!\d)[1-4][qt]{_YEAR}(?!\d)",  # S08 2021
         rf"(?<!\d){_YEAR}[\-_/]\d{{3}}(?!\d)|(?<!\d)\d{{3}}[\-_/]{_YEAR}(?!\d)",  # 2021-058, the day of the year
-        r"(?<![^\W_])(?:nee?|ne\(e\)|born|ddn|dob|naiss(?:ance)?|naissance)[\W_]{0,2}(?:en |le |in )?(?:(?:19|20)\d\d|\d\d(?![.,]))(?![\d]|[^\W_])",  # ne en 61
-        r"(?<![\d.,/])(?:(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01]))(?![\d.,/])"
+        r"(?<![^\W_])(?:nee?|ne\(e\)|born|ddn|dob|naiss(?:ance)?|naissance)[\W_]{0,2}(?:en |le |in )?(?:(?:19|20)\d\d|\d\d(?![.,]\d))(?![\d]|[^\W_])",  # ne en 61
+        r"(?<![^\W_])(?:(?:le|du|au|depuis|vers|avant|apres) (?:[12]\d|3[01])/[1-9]|(?:on|since) [1-9]/(?:1[3-9]|2\d|3[01]))(?!\d|[/.,]\d)"
+        r"(?! ?(?:ganglions?|nodes?|adp|fractions?|seances?|cycles?|lesions?|coupes?|slices?)\b)",  # le 25/2, on 2/25
+        r"(?<!\d)(?<!\d[.,/])(?:(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01]))(?!\d|[/.,]\d)"
         r"(?! ?(?:ganglions?|nodes?|adp|n\+|fractions?|seances?|cycles?|lesions?|coupes?|slices?|biopsies|carottes?|cores)\b)",  # 12/04, no 12/15 nodes
     )
 )
@@ -94,7 +96,7 @@ _ZERO = re.compile(r"(?<=\d)o(?=\d)")
 _NEAR_MONTH = re.compile(
     rf"(?<![^\W\d_])({_MONTH})[\W_]{{0,3}}(\d{{1,4}})(?!\d)|(?<!\d)(\d\d|\d{{4}})[\W_]{{0,3}}({_MONTH})(?![^\W\d_])"
 )
-_DAY_OF = re.compile(r"(?<![\d.,])(\d{1,2})(?: ?(?:du|of the|of) ?(\d{1,2})(?![\d.,]|[^\W_])|\. ?(\d{1,2})\.(?![\d]))")
+_DAY_OF = re.compile(r"(?<![\d.,])(\d{1,2})(?: ?(?:du|of the|of) ?(\d{1,2})(?![^\W_]|[.,]\d)|\. ?(\d{1,2})\.(?![\d]))")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!\d)")
 _WEEK = re.compile(r"(?<![^\W_])(?:sem|semaine|week|kw)[\W_]?(\d{1,2})(?!\d)")

@@ -38,6 +38,13 @@ _PATTERNS = tuple(
         r"(?i:(?:https?|ftp)://\S+|\bwww\.\S+)",
         r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ .\-/]?(?:\(0\)[ .\-]?)?\d(?:[ .\-/]?\d{2,4}){3,5}(?!\d)",  # telephone, international
         _FRENCH_TELEPHONE,
+        r"\(0[1-9]\)(?:[ .\-]?\d{2}){4}(?!\d)",
+        r"(?i:(?<![^\W_])(?:t[eé]l(?:[eé]phone)?|portable|mobile|gsm|fax|phone|cell)[^\w\n]{1,3}(?P<number>(?:[^\W\d_]+ ){0,3}(?:\d{2,4}[ .\-]?){3,})(?!\d))",
+        r"(?<!\d)\d{4}(?P<card>[ \-])\d{4}(?P=card)\d{4}(?P=card)\d{4}(?!\d)",  # a bank card
+        r"(?i:(?<![^\W_])(?:plaque|plate|immat[a-z]*)[ :]{1,3}\d{1,4} ?[a-z]{2,3} ?\d{2,3}(?![^\W_]))",
+        r"(?i:(?<![^\W_])(?:gps|lat(?:itude)?|lon(?:gitude)?|coord[a-z]*)[^\w\n\-]{1,3}-?\d{1,3}[.,]\d{3,}(?:[ ,;]+-?\d{1,3}[.,]\d{3,})?)",
+        r"(?<!\d)\d{1,3}° ?\d{1,2}['′](?: ?[\d.]+[\"″])? ?[NSEWO](?![^\W_])",
+        r"\\\\[\w.\-]+",  # the server of a shared folder
         r"(?<![\d.])0[1-9](?:[ .\-/]?\d{3}){2}[ .\-/]?\d{1,3}(?!\d)",
         r"(?<![\d.])\d{7,}(?!\.?\d)",  # a number long enough to name a person
         r"(?<![\d.])[012](?:\.\d+){5,}",  # a UID
@@ -86,7 +93,11 @@ def formal(text: str) -> tuple[Span, ...]:
     Args:
         text: The text as it is written.
     """
-    found = [match.span() for pattern in _PATTERNS[:-1] for match in pattern.finditer(text)]
+    found = [
+        match.span("number" if "number" in pattern.groupindex else 0)
+        for pattern in _PATTERNS[:-1]
+        for match in pattern.finditer(text)
+    ]
     for match in _SPACED_NUMBERS.finditer(text):
         # Numbers one after another, as a card is read out; decimals and sizes of matrices have fewer digits or a point.
         apart = all(end <= match.start() or start >= match.end() for start, end in found)

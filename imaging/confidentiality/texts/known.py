@@ -7,6 +7,7 @@ goes before the vocabulary: a patient named Petit is removed from `petit bassin`
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ WORD = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 SEPARATORS = re.compile(r"[\s^=,;./\\\-_'’()]+")
 _LETTERS = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
+_ABBREVIATIONS = frozenset(["iv", "im", "ip", "sc", "ap", "pa", "rl", "lr", "si", "is", "cc", "ie", "eg", "nb"])
+"""What two letters with points mean beside the initials of a person: `i.v.`, `a.p.`."""
 _LEAST_PREFIX, _LEAST_PART, _LEAST_CORE, _LEAST_LEFT = 5, 5, 5, 4
 
 
@@ -149,7 +152,17 @@ class Known:
         insured = [
             re.compile(rf"(?<![^\W_])[12][\W_]?{one[2:4]}[\W_]?{one[4:6]}(?:[\W_]?[\dab]){{8,10}}(?![^\W_])") for one in births
         ]
-        return (*spaced, *whole, *insured, *map(_spoilt, sorted(self._beyond_ascii)))
+        return (*spaced, *whole, *insured, *self._initials, *map(_spoilt, sorted(self._beyond_ascii)))
+
+    @cached_property
+    def _initials(self) -> tuple[re.Pattern[str], ...]:
+        """Two initials of the patient with a point, in both orders: `A.Q.`."""
+        pairs = set()
+        for name in self.knowledge.patient_names:
+            letters = [fold(one).plain[:1] for one in SEPARATORS.split(name) if one]
+            pairs |= {a + b for a, b in itertools.permutations(letters, 2) if (a + b).isalpha()}
+        forms = "|".join(rf"{pair[0]}\.[ \-]?{pair[1]}" for pair in sorted(pairs - _ABBREVIATIONS))
+        return (re.compile(rf"(?<![^\W_])(?:{forms})(?:\.|(?![^\W_]))"),) if forms else ()
 
     @cached_property
     def _beyond_ascii(self) -> frozenset[str]:

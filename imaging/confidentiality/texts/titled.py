@@ -8,8 +8,8 @@ from unibase.imaging.confidentiality.texts.vocabulary import allowed, vocabulary
 
 _DEGREES = r"(?:[._ ]+(?:med|dent|vet|rer|nat|phil|habil|univ|ing|dipl|h\.? ?c|msc|phd|md)(?![^\W_]))*"
 _TITLE = re.compile(
-    r"(?<![^\W_])(?<!\d )(?:(?P<sure>mm?es?|mlles?|mrs|miss|maitre|monsieur|madame|mademoiselle|docteure?|doctor|herr|frau|senora?|signora?|sra|sr\.|"
-    rf"dott(?:\.?ssa)?|mevrouw|meneer|(?:prof(?:esseure?|essor)?|[dp]r){_DEGREES}\.|prof(?:esseure?|essor)?{_DEGREES}|dr[. ]+med{_DEGREES})|dr|pr|mr|m)"
+    r"(?<![^\W_])(?<!\d )(?:(?P<sure>mm?es?|mlles?|mrs|miss|maitre|monsieur|madame|mademoiselle|docteure?s?|doctors?|drs|prs|herr|frau|senora?|signora?|sra|sr\.|"
+    rf"dott(?:\.?ssa)?|mevrouw|meneer|(?:prof(?:esseure?s?|essors?)?|[dp]r){_DEGREES}\.|prof(?:esseure?|essor)?{_DEGREES}|dr[. ]+med{_DEGREES})|dr|pr|mr|m)"
     r"[._^ ]+(?=[^\W\d_])"
 )
 _INITIALS = re.compile(r"(?:[^\W\d_](?:[.\-^]{1,2} ?| )){0,2}(?=[^\W\d_]{2})")
@@ -19,6 +19,9 @@ _PARTICLES = re.compile(
 _WORD = re.compile(r"[^\W\d_]+")
 _BETWEEN = re.compile(r"(?: ?[,;/&+] ?|[ ^'’\-_.]{1,2}| et | and )(?=[^\W\d_])")
 _MOST_NAMES = 5
+_INITIALS_ALONE = re.compile(
+    r"(?<![^\W_])(?:mmes?|mlles?|mrs?|ms|miss|monsieur|madame|mademoiselle|docteure?|dr|pr)[. ]+(?:[^\W\d_]\.[ \-]?){1,4}(?:[^\W\d_](?![^\W_]))?(?![^\W_])"
+)
 
 
 def titled(plain: str) -> list[tuple[int, int]]:
@@ -29,7 +32,7 @@ def titled(plain: str) -> list[tuple[int, int]]:
     >>> [len(titled(one)) for one in ("dr masse", "m masse", "me rocher", "dr bassin", "mr body", "3 m masse")]
     [1, 1, 1, 0, 0, 0]
     """
-    spans = []
+    spans = [match.span() for match in _INITIALS_ALONE.finditer(plain)]
     for match in _TITLE.finditer(plain):
         names = names_at(plain, match.end(), _named(sure=match["sure"] is not None))
         if names:
@@ -63,6 +66,7 @@ def names_at(plain: str, start: int, named: frozenset[str]) -> list[tuple[int, i
         if word is None or vocabulary().phrases.match(plain, word.start()):
             break
         if word[0] in named:
+            word = _second_half(plain, word)
             spans.append((at, word.end()))
         elif allowed(word[0]):
             break
@@ -71,6 +75,14 @@ def names_at(plain: str, start: int, named: frozenset[str]) -> list[tuple[int, i
             break
         at = gap.end()
     return spans
+
+
+def _second_half(plain: str, word: re.Match[str]) -> re.Match[str]:
+    """Return the last word of a name of two halves, whatever it means: `rocher` in `grand-rocher`."""
+    known, second = vocabulary(), _WORD.match(plain, word.end() + 1)
+    if second is None or plain[word.end()] != "-" or second[0] not in known.also_names | known.rare_names:
+        return word
+    return second
 
 
 def _word(plain: str, at: int, named: frozenset[str]) -> re.Match[str] | None:

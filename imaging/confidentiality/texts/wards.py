@@ -10,10 +10,12 @@ _NUMBER = r"(?:[a-z]{1,2}[ \-.]?)?\d{1,5}(?: ?(?:bis|ter)|[a-z])?"
 _NEXT = rf"(?:(?:[ ,;_]*(?:{_BED}|place|porte|[lb])[ ._:\-n°]*|[/\-])(?:\d{{1,3}}[a-z]?|[a-d])(?![^\W_]))"
 _NO_UNIT = r"(?![^\W_])(?![.,]\d)(?![ _]?(?:mm|cm|m|ml|cc|l|gy|%|h|min|s|kv|ma|bpm|hz|mhz|ans?|jours?|fois)(?![^\W_]))"
 _ROOM = re.compile(
-    r"(?<![^\W_])(?:chambres?|chbre?|chamb|room|zimmer|salle|etage|bureau|casier|poste|bip|dect|u\.?f\.?|hospitalisee?s?[ _]en)"
+    r"(?<![^\W_])(?:chambres?|chbre?|chamb|room|zimmer|salle|etage|bureau|casier|poste|bip|dect|u\.?f\.?|box(?=[ _]*\d+[ _]*(?:des|aux|du|de)?[ _]*(?:urg|rea|sau|usi|sspi))|hospitalisee?s?[ _]en)"
     rf"{_SIGNS}(?P<number>{_NUMBER}{_NEXT}*){_NO_UNIT}"
 )
-_SHORT = re.compile(rf"(?<![^\W_])(?:ch|rm|tel|tph|fax|ext|int)\.?{_SIGNS}(?P<number>[a-z]?\d{{3,5}}{_NEXT}*){_NO_UNIT}")
+_SHORT = re.compile(
+    rf"(?<![^\W_])(?:ch|rm|tel|tph|fax|ext|int|unite|service|ward|secteur)\.?{_SIGNS}(?P<number>[a-z]?\d{{3,5}}{_NEXT}*){_NO_UNIT}"
+)
 _LONE_BED = re.compile(rf"(?<![^\W_])lit{_SIGNS}(?P<number>\d{{1,3}}[a-z]?){_NO_UNIT}")
 # The bed of a tumour has numbers too, and so have the positions of a PET table (`bed 2`), which are not told here at all.
 _OF_TUMOUR = re.compile(r"(?<![^\W_])(?:[cgpi]tv|tumoral|operatoire|boost|clips?)")
