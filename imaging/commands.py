@@ -24,7 +24,7 @@ from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.diagnostics import FOLDER as DIAGNOSTICS_FOLDER
 from unibase.imaging.radiomics.diagnostics import gather_diagnostics
 from unibase.imaging.radiomics.pet_of_files import with_pet_table
-from unibase.imaging.radiomics.plain_units import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
+from unibase.imaging.radiomics.plain_units import LIST_ROW, Source, SourcePlan, names_apart, nothing_left, plan_source
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.series_features import collect, extract_series, ordered, stage_settings
 from unibase.imaging.radiomics.settings import FeatureSettings
@@ -241,22 +241,22 @@ def _collected(done: Sequence[dict[str, Any]], destination: Path, plan: SourcePl
     """Write the tables of all units as one; those of a list with its columns before them."""
     if not plan.kept:
         return collect([result["path"] for result in done], destination)
-    names = list(dict.fromkeys(name for kept in plan.kept.values() for name in kept))
-    columns = tuple(
-        Column(
-            name,
-            pl.Int64() if name == LIST_ROW else pl.String(),
-            "Row of the list, from 1." if name == LIST_ROW else "Of the list.",
-        )
-        for name in names
-    )
-    table = Table("features", FEATURES.text, (*columns, *FEATURES.columns), (LIST_ROW, *FEATURES.key), open=True)
-    frames = []
-    for result in done:
+    frames = [pl.read_parquet(result["path"]) for result in done]
+    measured = {name for frame in frames for name in frame.columns}
+    apart = names_apart(dict.fromkeys(name for kept in plan.kept.values() for name in kept), measured)
+    columns = {
+        name: Column(apart[name], pl.Int64(), "Row of the list, from 1.")
+        if name == LIST_ROW
+        else Column(apart[name], pl.String(), "Of the list.")
+        for name in apart
+    }
+    table = Table("features", FEATURES.text, (*columns.values(), *FEATURES.columns), (LIST_ROW, *FEATURES.key), open=True)
+    listed = []
+    for result, frame in zip(done, frames, strict=True):
         kept = plan.kept[result["unit"]]
-        literals = [pl.lit(kept.get(column.name), dtype=column.dtype).alias(column.name) for column in columns]
-        frames.append(pl.read_parquet(result["path"]).with_columns(*literals))
-    return table.write(ordered(pl.concat(frames, how="diagonal"), table), destination)
+        literals = [pl.lit(kept.get(name), dtype=column.dtype).alias(column.name) for name, column in columns.items()]
+        listed.append(frame.with_columns(*literals))
+    return table.write(ordered(pl.concat(listed, how="diagonal"), table), destination)
 
 
 def index_plain(source: Path | str, destination: Path | str | None = None) -> pl.DataFrame:

@@ -54,12 +54,12 @@ def read_listing(path: Path) -> list[Listed]:
     Raises:
         UserError: If there is no column Image or Mask, a column stands twice, or no row follows.
     """
-    text = _decoded(path.read_bytes())
+    text = decoded(path.read_bytes())
     lines = text.splitlines()
     first = lines[0] if lines else ""
     separator = max(",;\t", key=first.count)
     rows = [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
-    header = [name.strip() for name in rows[0]] if rows else []
+    header = _names(rows[0]) if rows else []
     folded = [name.lower() for name in header]
     missing = [name.capitalize() for name in ("image", "mask") if name not in folded]
     if missing:
@@ -71,12 +71,25 @@ def read_listing(path: Path) -> list[Listed]:
         raise UserError(f"{path} has the column {twice[0]} twice. Name each column once.")
     if len(rows) < 2:
         raise UserError(f"{path} lists no image. Give a row for every image and mask.")
-    return [
-        _listed(number, dict(zip(folded, cells, strict=False)), header, path.parent) for number, cells in enumerate(rows[1:], 1)
-    ]
+    return [_listed(number, cells, header, path.parent) for number, cells in enumerate(rows[1:], 1)]
 
 
-def _decoded(raw: bytes) -> str:
+def _names(cells: list[str]) -> list[str]:
+    """Return the names of columns; those without a name at the end are none, and one before them is named by its place."""
+    names = [cell.strip() for cell in cells]
+    last = max((n for n, name in enumerate(names, 1) if name), default=0)
+    return [name or f"column_{n}" for n, name in enumerate(names[:last], 1)]
+
+
+def decoded(raw: bytes) -> str:
+    """Return the text of bytes that are UTF-8, UTF-16 with a byte order mark, or else Latin-1.
+
+    Args:
+        raw: The bytes of a text file.
+
+    >>> decoded("é".encode("latin-1")) == decoded("é".encode("utf-16")) == "é"
+    True
+    """
     if raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
         return raw.decode("utf-16")
     try:
@@ -85,10 +98,13 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _listed(number: int, cells: Mapping[str, str], header: list[str], beside: Path) -> Listed:
+def _listed(number: int, row: list[str], header: list[str], beside: Path) -> Listed:
+    cells = dict(zip([name.lower() for name in header], row, strict=False))
     kept = {name: cells.get(name.lower(), "").strip() or None for name in header if name.lower() not in COLUMNS}
     image, mask = (cells.get(name, "").strip() for name in ("image", "mask"))
     problem = "" if image and mask else f"The row names no {'image' if not image else 'mask'}."
+    if any(cell.strip() for cell in row[len(header) :]):
+        problem = "The row has more cells than the list has columns: a separator may stand in a cell without quotes."
     numbers: dict[str, int | None] = {}
     for name, least in (("label", 1), ("label_channel", 0)):
         said = cells.get(name, "").strip()

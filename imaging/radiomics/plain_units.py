@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -99,10 +99,29 @@ def _of_list(source: Path, work: Path, asked: Asked) -> SourcePlan:
         plan.units.append(
             replace(unit, input_digest=digest_of([unit.input_digest, row.label, row.label_channel]), arguments=named)
         )
-        # A column of the list that has a name of ours keeps both apart.
-        kept = {f"list_{key}" if key in taken else key: value for key, value in (row.kept or {}).items()}
-        plan.kept[name] = {LIST_ROW: row.row, **kept}
+        kept = row.kept or {}
+        named_apart = names_apart(kept, taken)
+        plan.kept[name] = {LIST_ROW: row.row, **{named_apart[key]: value for key, value in kept.items()}}
     return plan
+
+
+def names_apart(names: Iterable[str], taken: Set[str]) -> dict[str, str]:
+    """Return a name in the table of features for each column of a list: its own, behind `list_` where that is taken.
+
+    Args:
+        names: Names of the columns of the list.
+        taken: Names of columns that are not of the list.
+
+    >>> names_apart(["age", "region", "list_region"], {"region"})
+    {'age': 'age', 'region': 'list_region', 'list_region': 'list_list_region'}
+    """
+    apart: dict[str, str] = {}
+    for name in names:
+        new = name
+        while new in taken or new in apart.values():
+            new = f"list_{new}"
+        apart[name] = new
+    return apart
 
 
 def _said(path: Path, beside: Path) -> str:

@@ -19,6 +19,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging import reasons
 from unibase.imaging.engine.options import FAMILIES
 from unibase.imaging.engine.setting import Setting
+from unibase.imaging.plain.listing import decoded
 
 DEFAULTS: Setting = {
     "minimumROIDimensions": 2,
@@ -134,7 +135,7 @@ def read_settings(path: Path | str) -> FeatureSettings:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"No feature settings at {path}. Name a PyRadiomics parameter file (YAML).")
-    text = path.read_text(encoding="utf-8")
+    text = decoded(path.read_bytes())
     try:
         content = json.loads(text) if path.suffix.lower() == ".json" else YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError) as error:

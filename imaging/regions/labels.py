@@ -54,9 +54,17 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
         if rules.label is not None:
             message = f"The mask holds no voxel of label {rules.label}."
             raise Unusable(reasons.LABEL_ABSENT, message, "Name a label that the mask has, or leave `label` out to take all.")
-        raise Unusable(reasons.EMPTY_REGION, "The mask marks no voxel.", "Check that the right mask was written.")
+        raise _nothing(bool((file.layers < 0).any()))
     about = About(reader=reader_of(path))
     return [replace(roi, about=about) for roi in rois]
+
+
+def _nothing(negative: bool) -> Unusable:
+    """Return the refusal of a mask without a label, whether or not it holds negative values."""
+    if negative:
+        message = "The mask marks no voxel: all its values that are not 0 are negative, and those are background."
+        return Unusable(reasons.EMPTY_REGION, message, "Write labels above 0; 255 in a signed type of 8 bits is -1.")
+    return Unusable(reasons.EMPTY_REGION, "The mask marks no voxel.", "Check that the right mask was written.")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Choices
+from unibase.imaging.plain.image import read_image
 from unibase.imaging.plain.label_names import label_names
 from unibase.imaging.plain.listing import read_listing
 from unibase.imaging.plain.paired_by_name import find_pairs
@@ -469,6 +470,49 @@ def test_what_is_no_list_is_refused(tmp_path: Path, text: str, words: str) -> No
     (tmp_path / "l.csv").write_text(text)
     with pytest.raises(UserError, match=words):
         read_listing(tmp_path / "l.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "problems"),
+    [
+        ("Image,Mask,Age,,\na,b,61,,\n", {"Age": "61"}, ""),
+        (",Image,Mask\n0,a,b\n", {"column_1": "0"}, ""),
+        ("Image,Mask,,Age\na,b,,61\n", {"column_3": None, "Age": "61"}, ""),
+        ("Image,Mask,Age\na,b,61,,\n", {"Age": "61"}, ""),
+        ("Image,Mask,Age\na,b,6,1\n", {"Age": "6"}, "more cells"),
+        ("Image,Mask,,\na,b,,x\n", {}, "more cells"),
+        ('Image,Mask,Age\na,b,"6,1"\n', {"Age": "6,1"}, ""),
+    ],
+)
+def test_columns_of_a_list_without_a_name_and_rows_with_more_cells(
+    tmp_path: Path, text: str, columns: dict[str, str | None], problems: str
+) -> None:
+    (tmp_path / "l.csv").write_text(text)
+    (row,) = read_listing(tmp_path / "l.csv")
+    assert row.kept == columns and problems in row.problem and bool(row.problem) == bool(problems)
+    assert (row.image.name, row.mask.name) == ("a", "b")
+
+
+def test_columns_of_a_list_that_are_named_as_features_or_as_ours_stand_beside_them(tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(IMAGE), str(tmp_path / "i.nrrd"))
+    sitk.WriteImage(sitk.GetImageFromArray(LABELS), str(tmp_path / "m.nrrd"))
+    names = "firstorder_Mean,region,list_region,list_row,shape_VoxelVolume,Age"
+    (tmp_path / "l.csv").write_text(f"Image,Mask,Label,{names}\ni.nrrd,m.nrrd,1,a,b,c,d,e,f\n")
+    frame, _ = measured(tmp_path / "l.csv", tmp_path)
+    (row,) = frame.to_dicts()
+    assert row["firstorder_Mean"] == pytest.approx(IMAGE[LABELS == 1].mean()) and (row["list_row"], row["region"]) == (1, "m:1")
+    theirs = ["list_firstorder_Mean", "list_region", "list_list_region", "list_list_row", "list_shape_VoxelVolume", "Age"]
+    assert [row[name] for name in theirs] == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"), [("uint8", 0, "no voxel."), ("int8", -1, "are negative"), ("float32", -3, "negative")]
+)
+def test_a_mask_without_labels_says_whether_it_holds_negative_values(tmp_path: Path, kind: str, value: int, words: str) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(IMAGE), str(tmp_path / "i.nrrd"))
+    sitk.WriteImage(sitk.GetImageFromArray(np.where(LABELS == 1, value, 0).astype(kind)), str(tmp_path / "m.nrrd"))
+    with pytest.raises(Unusable, match=words):
+        open_masks(tmp_path / "m.nrrd", read_image(tmp_path / "i.nrrd"))
 
 
 # Planes.

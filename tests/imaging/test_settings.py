@@ -180,3 +180,11 @@ def test_a_setting_that_is_checked_has_a_type_and_the_other_way_round() -> None:
 def test_a_parameter_of_a_filter_has_a_type_and_the_other_way_round() -> None:
     taken = {parameter for one in filters._DEFAULTS.values() for parameter in one}
     assert set(FilterSettings.__annotations__) == taken | {"filter", "boundary"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_parameter_file_in_the_encodings_of_editors(tmp_path: Path, encoding: str, end: str) -> None:
+    text = f"# paramètres{end}setting:{end}  binWidth: 7{end}"
+    (tmp_path / "p.yaml").write_bytes(text.encode(encoding))
+    assert read_settings(tmp_path / "p.yaml") == make_settings({"setting": {"binWidth": 7}})
