@@ -224,6 +224,16 @@ def test_shifts(column: str, days: str, before: str, after: str) -> None:
     assert passed.events[column].item() == datetime.fromisoformat(after)
 
 
+@pytest.mark.parametrize(("written", "days", "earliest", "latest"), rows("| written | days | at the earliest | at the latest |"))
+def test_shifts_of_partial_dates(written: str, days: str, earliest: str, latest: str) -> None:
+    dated = add_dates(pl.DataFrame({"d": [written], "source_row": [1], "code": ["VISIT//AMB"], "person": ["7"]}), "d")
+    frame = dated.select(
+        (pl.col(name) if name in dated.columns else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SOURCE_EVENTS.items()
+    )
+    event = pass_table(frame, KNOWN.with_columns(shift_days=pl.lit(int(days))), set(), "A/x/y").events.row(0, named=True)
+    assert (event["time_min"].isoformat(" "), str(event["time_max"])) == (f"{earliest} 00:00:00", f"{latest} 23:59:59.999999")
+
+
 @pytest.mark.parametrize(("row", "until", "becomes"), rows("| row | cut-off | becomes |"))
 def test_cut_off(row: str, until: str, becomes: str) -> None:
     frame = add_dates(pl.DataFrame({"d": [row], "source_row": [4], "code": ["VISIT//AMB"]}), "d").drop("problem")
