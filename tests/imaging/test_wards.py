@@ -72,6 +72,19 @@ def test_the_work_of_several_is_signed_by_names_in_both_orders(written: str, kep
 
 
 FORMS = {
+    "Phone (617) 555-0123": "Phone",
+    "foie 617.555.0123": "foie",
+    "SSN 123-45-6789": "",
+    "foie n° d'examen 21-4477": "foie n° d'examen",
+    "CR n° 4127": "CR n°",
+    "inclusion n°77": "inclusion n°",
+    "patient 014": "patient",
+    "patient 59 ans, 70 kg": "patient 59 ans, 70 kg",
+    "Ward 7": "",
+    "P. Grand, IDE": "",
+    "L. Rocher - manip": "manip",
+    "foie - manip": "foie - manip",
+    "interne : P.G.": "interne",
     "foie (02) 98 40 12 77": "foie",
     "tél zéro deux 98 40 12 77": "tél",
     "4970 1012 3456 7890": "",
@@ -105,12 +118,26 @@ def test_what_stands_around_a_day_does_not_keep_it(around: str) -> None:
     assert not {day: found for day, found in left.items() if found}
 
 
-INITIALS = {"A.Q. foie": "foie", "q. a., foie": "foie", "injection i.v.": "injection i.v.", "A.B. foie": "A.B. foie"}
+INITIALS = {
+    "QUE-ANA foie": "foie",
+    "ana_que": "",
+    "foie QA61": "foie",
+    "foie qa-1961": "foie",
+    "foie QA62": "foie QA62",
+    "QA foie": "QA foie",
+    "A.Q. foie": "foie",
+    "q. a., foie": "foie",
+    "injection i.v.": "injection i.v.",
+    "A.B. foie": "A.B. foie",
+}
 
 
 @pytest.mark.parametrize(("written", "kept"), INITIALS.items())
 def test_initials_of_the_patient_go_with_their_points(written: str, kept: str) -> None:
-    assert Identifiers(Knowledge(patient_names=("QUEMENEUR^Anais^Ines", "VIDAL^Ines"))).clean(written) == kept
+    assert (
+        Identifiers(Knowledge(patient_names=("QUEMENEUR^Anais^Ines", "VIDAL^Ines"), birth_dates=("19610709",))).clean(written)
+        == kept
+    )
 
 
 BESIDE_GRAND = {

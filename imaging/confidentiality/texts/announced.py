@@ -57,6 +57,15 @@ _INITIALS = re.compile(
     r"(?<![^\W_])(?:signee?s?|signature|sign|visee?|visa|paraphe|initiales?|initials|tapee?|saisi|dictee?)(?:[ _]*[:=.][ _]*|[ _]+(?:par|by)[ _]+)"
     r"(?P<name>[^\W\d_]{2,3})(?=[\W_]*$|[.,;)/])"
 )
+_DOTTED = re.compile(
+    rf"(?<![^\W_])(?:{_ROLES}|{_PERSONS}|{_RELATIVES}|sign[a-z]*)[ _]*[:=][ _]*(?P<name>(?:[^\W\d_]\.-?){{2,4}})"
+)
+_HELPERS = (
+    r"ide|manip|merm?|interne|externe|md|infirmiere?|technicien(?:ne)?|dosimetriste|radiologue|physicien(?:ne)?|rn|nurse|medecin"
+)
+_BEFORE_ROLE = re.compile(
+    rf"(?<![^\W_])(?P<name>(?P<initial>[^\W\d_]\. ?)?(?P<word>[^\W\d_]{{3,}})) ?[,\-] ?(?:{_HELPERS})(?![^\W_])"
+)
 _GLUED = re.compile(r"(?<![^\W_])(?:patiente?|pt|pat|nom|name|tech|manip|dr|pr|mr|mme|mlle|me)(?P<name>[^\W\d_]{3,})(?![^\W_])")
 _BEFORE = re.compile(rf"(?P<name>(?<![^\W_])[^\W\d_]{{3,}}),? ?[(\[] ?(?:{_PERSONS}|{_ROLES}) ?[)\]]")
 _GAP = re.compile(r"[ ^,\-_.]{1,2}")
@@ -77,7 +86,10 @@ def announced(plain: str) -> list[tuple[int, int]]:
     []
     """
     spans = [match.span() for match in _GLUED.finditer(plain) if _is_glued(match)]
-    spans += [match.span("name") for match in _INITIALS.finditer(plain)]
+    spans += [match.span("name") for pattern in (_INITIALS, _DOTTED) for match in pattern.finditer(plain)]
+    spans += [
+        match.span("name") for match in _BEFORE_ROLE.finditer(plain) if match["word"] in _pools()[0 if match["initial"] else 1]
+    ]
     spans += [match.span("name") for match in _BEFORE.finditer(plain) if match["name"] in _pools()[0]]
     for match in _ANNOUNCED.finditer(plain):
         if not _of_no_person(match):

@@ -21,6 +21,7 @@ WORD = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 SEPARATORS = re.compile(r"[\s^=,;./\\\-_'’()]+")
 _LETTERS = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
+_TWO_STARTS = 6
 _ABBREVIATIONS = frozenset(["iv", "im", "ip", "sc", "ap", "pa", "rl", "lr", "si", "is", "cc", "ie", "eg", "nb"])
 """What two letters with points mean beside the initials of a person: `i.v.`, `a.p.`."""
 _LEAST_PREFIX, _LEAST_PART, _LEAST_CORE, _LEAST_LEFT = 5, 5, 5, 4
@@ -156,13 +157,16 @@ class Known:
 
     @cached_property
     def _initials(self) -> tuple[re.Pattern[str], ...]:
-        """Two initials of the patient with a point, in both orders: `A.Q.`."""
+        """How trials and staff shorten two names, in both orders: `A.Q.`, `QUE-ANA`, and `QA61` with the year of birth."""
         pairs = set()
         for name in self.knowledge.patient_names:
-            letters = [fold(one).plain[:1] for one in SEPARATORS.split(name) if one]
-            pairs |= {a + b for a, b in itertools.permutations(letters, 2) if (a + b).isalpha()}
-        forms = "|".join(rf"{pair[0]}\.[ \-]?{pair[1]}" for pair in sorted(pairs - _ABBREVIATIONS))
-        return (re.compile(rf"(?<![^\W_])(?:{forms})(?:\.|(?![^\W_]))"),) if forms else ()
+            words = [fold(one).plain[:3] for one in SEPARATORS.split(name) if fold(one).plain.isalpha()]
+            pairs |= set(itertools.permutations([one for one in words if one not in vocabulary().placeholders], 2))
+        years = "|".join(sorted({f"(?:{day[:2]})?{day[2:4]}" for day in self.knowledge.birth_dates if len(day) == 8}))
+        forms = [rf"{a[0]}\.[ \-]?{b[0]}\.?" for a, b in sorted(pairs) if a[0] + b[0] not in _ABBREVIATIONS]
+        forms += [rf"{a}[\W_]{{0,2}}{b}" for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS]
+        forms += [rf"{a[0]}{b[0]}[\W_]?(?:{years})" for a, b in sorted(pairs)] if years else []
+        return (re.compile(rf"(?<![^\W_])(?:{'|'.join(forms)})(?![^\W_])"),) if forms else ()
 
     @cached_property
     def _beyond_ascii(self) -> frozenset[str]:
