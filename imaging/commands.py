@@ -163,7 +163,10 @@ def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path, verd
         write_parquet(left.features, destination)
     refused += _by_verdict(left)
     matches = list_regions({outcome.key: outcome.result for outcome in outcomes if outcome.result})
-    aside = pl.DataFrame([{**one, "status": "refused"} for one in refused], schema=REGION_LIST)
+    # A unit that was refused for its regions is told of once, by region.
+    known = {(row["unit"], row["reason"]) for row in matches.iter_rows(named=True)}
+    alone = [one for one in refused if (one["unit"], one["reason"]) not in known]
+    aside = pl.DataFrame([{**one, "status": "refused"} for one in alone], schema=REGION_LIST)
     listed = pl.concat([matches, aside]).unique(maintain_order=True)
     listed = listed.sort("unit", "status", "target", "roi_name", maintain_order=True)
     series = [{key: value for key, value in result.items() if key not in ("path", "beside")} for result in done]

@@ -68,15 +68,8 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         Unusable: When nothing can be extracted: the reasons of `volumes.read_series` and `masks.open_masks`, `no-mask`,
             `no-region-matched`, and, when every region is refused, the reason of the first.
     """
-    rows: list[dict[str, object]] = []
     beside, told = Beside(task), Told()
-    measured: list[dict[str, object]] = []
-    for name, selection in select(task):
-        if isinstance(selection, Unusable):
-            told.problems.append((name, selection))
-        else:
-            rows += _extract_volume(task, selection, told.on(name, selection), beside)
-            measured.append({"volume": name, **asdict(pixel_quality(selection.volume.array, selection.volume.unit))})
+    rows, measured = _extract_volumes(task, told, beside)
     if task.choices.changes:
         changed, unclear = change_rows(rows)
         rows += changed
@@ -99,6 +92,19 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "volumes": measured,
         **asdict(matches),
     }
+
+
+def _extract_volumes(task: FeatureTask, told: Told, beside: Beside) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return the rows of all regions, and the quality of each volume; no voxel is held when the tables are made of them."""
+    rows: list[dict[str, object]] = []
+    measured: list[dict[str, object]] = []
+    for name, selection in select(task):
+        if isinstance(selection, Unusable):
+            told.problems.append((name, selection))
+        else:
+            rows += _extract_volume(task, selection, told.on(name, selection), beside)
+            measured.append({"volume": name, **asdict(pixel_quality(selection.volume.array, selection.volume.unit))})
+    return rows, measured
 
 
 def _extract_volume(

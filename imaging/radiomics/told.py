@@ -16,6 +16,23 @@ ELSEWHERE = frozenset({reasons.DRAWN_ELSEWHERE, reasons.NO_REGION_MATCHED})
 """Reasons of a volume that tell nothing when another volume of its series has what was asked for."""
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """How the regions of one volume ended; without its voxels, since a series may hold hundreds of volumes.
+
+    Attributes:
+        name: Name of the volume.
+        entries: What is told of its regions.
+        missing_targets: Targets that no region matched.
+        unused_rois: Names of regions that no target asked for.
+    """
+
+    name: str
+    entries: list[dict[str, object]]
+    missing_targets: list[str]
+    unused_rois: list[str]
+
+
 @dataclass
 class Told:
     """How the regions of the volumes of one series ended.
@@ -27,22 +44,22 @@ class Told:
 
     problems: list[tuple[str, Unusable]] = field(default_factory=list)
     of_all: list[dict[str, object]] = field(default_factory=list)
-    _volumes: list[tuple[str, list[dict[str, object]], Selection]] = field(default_factory=list)
+    _volumes: list[_Ended] = field(default_factory=list)
 
     def on(self, name: str, selection: Selection) -> list[dict[str, Any]]:
         """Begin with the volume `name` and what its `selection` found; return the list to which its regions are added."""
         entries = list(selection.refused)
-        self._volumes.append((name, entries, selection))
+        self._volumes.append(_Ended(name, entries, selection.missing_targets, selection.unused_rois))
         return entries
 
     def listed(self) -> Matches:
         """Return what is told; a target is missing when no volume has it."""
-        regions = [{**({"volume": name} if name else {}), **item} for name, entries, _ in self._volumes for item in entries]
+        regions = [{**({"volume": one.name} if one.name else {}), **item} for one in self._volumes for item in one.entries]
         for name, problem in self.problems:
             if self._volumes and problem.reason not in ELSEWHERE:
                 regions.append({"volume": name, **entry("", "", problem)})
         regions += self.of_all
-        selections = [selection for *_, selection in self._volumes]
+        selections = self._volumes
         missing = set.intersection(*(set(one.missing_targets) for one in selections)) if selections else set()
         unused = set.intersection(*(set(one.unused_rois) for one in selections)) if selections else set()
         order = [name for one in selections[:1] for name in one.missing_targets if name in missing]
@@ -51,8 +68,8 @@ class Told:
 
     def first_problem(self) -> Unusable:
         """Return why a series has no row at all: the first refused region, else the first refused volume."""
-        for _, entries, _ in self._volumes:
-            for item in entries:
+        for one in self._volumes:
+            for item in one.entries:
                 if item["target"]:
                     return problem_of(item, self.listed())
         telling = [problem for _, problem in self.problems if problem.reason not in ELSEWHERE]

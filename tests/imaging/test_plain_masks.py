@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from unibase.imaging.plain.label_names import label_names
 from unibase.imaging.plain.listing import read_listing
 from unibase.imaging.plain.paired_by_name import find_pairs
 from unibase.imaging.radiomics.extraction import extract_region
+from unibase.imaging.radiomics.selection import Selection
 from unibase.imaging.radiomics.settings import for_a_plane, make_settings
+from unibase.imaging.radiomics.told import Told
 from unibase.imaging.regions.lattice import GridRule, align, place
 from unibase.imaging.regions.mask import MaskRules
 from unibase.imaging.regions.masks import open_masks, read_masks
@@ -513,6 +516,31 @@ def test_a_mask_without_labels_says_whether_it_holds_negative_values(tmp_path: P
     sitk.WriteImage(sitk.GetImageFromArray(np.where(LABELS == 1, value, 0).astype(kind)), str(tmp_path / "m.nrrd"))
     with pytest.raises(Unusable, match=words):
         open_masks(tmp_path / "m.nrrd", read_image(tmp_path / "i.nrrd"))
+
+
+def test_what_is_told_of_a_volume_keeps_none_of_its_voxels() -> None:
+    selection = Selection(
+        Volume(np.zeros(SHAPE), Grid(SHAPE[::-1], SPACING, ORIGIN, tuple(np.eye(3).ravel()))), [], missing_targets=["GTV"]
+    )
+    told = Told()
+    told.on("", selection)
+    alive = weakref.ref(selection.volume)
+    del selection
+    assert alive() is None and told.listed().missing_targets == ["GTV"]
+
+
+def test_a_mask_that_is_refused_is_told_of_once(tmp_path: Path) -> None:
+    for name, array in (("i", IMAGE), ("m", LABELS), ("e", np.zeros_like(LABELS))):
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"{name}.nrrd"))
+    (tmp_path / "l.csv").write_text("Image,Mask,Label\ni.nrrd,m.nrrd,1\ni.nrrd,e.nrrd,\ni.nrrd,absent.nrrd,\ni.nrrd,m.nrrd,x\n")
+    _, result = measured(tmp_path / "l.csv", tmp_path)
+    rows = result.regions.select(pl.col("unit").str.split(":").list.first(), "status", "reason").rows()
+    assert rows == [
+        ("row 1", "done", None),
+        ("row 2", "refused", "empty-region"),
+        ("row 3", "refused", "unreadable-image"),
+        ("row 4", "refused", "unreadable-row"),
+    ]
 
 
 # Planes.
