@@ -17,12 +17,30 @@ _BLOCK_LIMIT = 1_000
 
 def pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
     """Return the (2, pairs) rows of `traits` of two records with one INS, of which one is `fresh` (a boolean for each row)."""
-    rows = np.flatnonzero(traits.ins >= 0)
-    rows = rows[np.argsort(traits.ins[rows], kind="stable")]
+    return _pairs_of_number(traits, traits.ins, fresh)
+
+
+def pairs_of_other_sex(traits: Traits, fresh: np.ndarray) -> np.ndarray:
+    """Return the (2, pairs) rows of `traits` of two records whose INS differ in the sex alone, on one day and one family name.
+
+    Who changes the sex in the civil register is given another INS, and often another given name. One of them is `fresh` (a
+    boolean for each row).
+    """
+    left, right = _pairs_of_number(traits, traits.stem, fresh)
+    one_day = (traits.birth[left] == traits.birth[right]).all(axis=1) & (traits.birth[left, 2] > 0)
+    one, two = traits.families[left][:, :, None], traits.families[right][:, None, :]
+    return np.stack([left, right])[
+        :, (traits.ins[left] != traits.ins[right]) & one_day & ((one == two) & (one >= 0)).any(axis=(1, 2))
+    ]
+
+
+def _pairs_of_number(traits: Traits, number: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(number >= 0)
+    rows = rows[np.argsort(number[rows], kind="stable")]
     pairs = []
     for step in range(1, 64):
         left, right = rows[:-step], rows[step:]
-        same = traits.ins[left] == traits.ins[right]
+        same = number[left] == number[right]
         if not same.any():
             break
         use = same & (traits.record[left] != traits.record[right]) & (fresh[left] | fresh[right])

@@ -13,7 +13,7 @@ The tests compare it, pair by pair, with a plain version in `tests/privacy/ident
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ import polars as pl
 
 from unibase.privacy.compiled.candidate_pairs import OTHER_SEX, SAME_SEX, VETO, parts_of_pairs
 from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
-from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
+from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins, pairs_of_other_sex
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, further_family_name, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
@@ -131,8 +131,17 @@ def edges_of(
             links.append(Edge(1_000.0 - pair.bits, pair.left, pair.right, "scored", pair.bits))
         elif pair.bits >= review:
             doubtful.append(Edge(1_000.0 - pair.bits, pair.left, pair.right, "scored", pair.bits))
+    doubtful += _of_other_sex(traits, is_fresh, [*links, *doubtful])
     links, doubted = _beside_doubt(links, doubtful)
     return sorted(links), sorted([*doubtful, *doubted])
+
+
+def _of_other_sex(traits: Traits, fresh: np.ndarray, known: Iterable[Edge]) -> list[Edge]:
+    """Return the pairs to review for an INS that differs in the sex alone, but for those that are `known` already."""
+    there = {(edge.left, edge.right) for edge in known}
+    records = np.unique(np.sort(traits.record[pairs_of_other_sex(traits, fresh)], axis=0), axis=1)
+    pairs = ((traits.keys[one], traits.keys[two]) for one, two in records.T.tolist())
+    return [Edge(0.0, *pair, "ins-of-other-sex", 0.0) for pair in pairs if pair not in there]
 
 
 def _beside_doubt(links: list[Edge], doubtful: list[Edge]) -> tuple[list[Edge], list[Edge]]:

@@ -34,6 +34,7 @@ _TRAITS = {
 _REASONS = {
     "two-ins": "would join two INS",
     "ins-with-other-traits": "one INS, other traits",
+    "ins-of-other-sex": "two INS that differ in the sex alone: changed in the civil register?",
     "scored": "linked or asked by the weight of the evidence",
     "same-traits": "all traits are equal",
     "fits-two": "fits another person as well, who is not this one",

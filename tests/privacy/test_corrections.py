@@ -130,3 +130,19 @@ def test_order_of_rows_and_repetition_change_no_byte(tmp_path: Path) -> None:
     nights(tmp_path / "l", first, second, second)
     nights(tmp_path / "m", first[::-1], second[::-1])
     assert sha256_folder(tmp_path / "l") == sha256_folder(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("other", "asked"),
+    [
+        ({"given_names": "Arnaud", "sex": "M"}, True),  # the sex changed in the civil register, and the given name with it
+        ({"given_names": "Arnaud", "sex": "M", "birth_date": "1971-12-24"}, False),
+        ({"given_names": "Arnaud", "sex": "M", "birth_family_name": "Kowalski"}, False),
+    ],
+)
+def test_an_ins_that_differs_in_the_sex_alone_is_asked_about(other: Row, asked: bool, tmp_path: Path) -> None:
+    stem = INS_ONE[1:13]
+    first = "2" if INS_ONE[0] == "1" else "1"
+    changed = f"{first}{stem}{97 - int(first + stem) % 97:02d}"
+    report = nights(tmp_path, [row("A", "1", ins=INS_ONE), row("B", "9", ins=changed, **other)])
+    assert report.persons == 2 and report.review == asked
