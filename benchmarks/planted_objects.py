@@ -2,7 +2,7 @@
 
     python benchmarks/planted_objects.py [OBJECT ...]
 
-Seventeen kinds of objects (ultrasound, reports, structure sets, plans, segmentations, presentations, PET, multi-frame ...)
+Twenty-five kinds of objects (ultrasound, reports, structure sets, plans, segmentations, presentations, PET, multi-frame ...)
 hold texts of hospitals. In each text double brackets mark what may not be left. Images that would wait for a person are
 accepted by a rule, so that their texts are tried. The judge shares nothing with the cleaner: every value in every decoding,
 letters and digits alone; and the bytes of the whole file.
@@ -399,7 +399,51 @@ def enhanced() -> Planted:
     return made
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object that holds its texts at the top level.
+
+    Attributes:
+        sop_class: The end of its class.
+        modality: Its modality.
+        texts: Keyword to text.
+        image: Whether it has pixels.
+    """
+
+    sop_class: str
+    modality: str
+    texts: dict[str, str]
+    image: bool = True
+
+    def __call__(self) -> Planted:
+        """Return the object."""
+        made = planted(self.sop_class, self.modality)
+        made.set(**self.texts)
+        return made if self.image else without_pixels(made)
+
+
+_OF_A_WARD = {
+    "PatientComments": "voir soeur [[0681229017]]", "Allergies": "pénicilline dit [[Nolwenn]]", "MedicalAlerts": "vu [[Solenn]]", "Occupation": "[[institutrice]]",
+    "AdmissionID": "[[ADM7731]]", "VisitComments": "ch [[4127]]", "PatientBirthName": "[[Kervella]]^A", "OtherPatientNames": "[[Titine]]", "EthnicGroup": "[[bretonne]]",
+    "PatientReligiousPreference": "[[catholique]]", "MilitaryRank": "[[capitaine]]", "RegionOfResidence": "[[Finistère]]", "ResponsiblePerson": "[[Yannick]]^Q",
+    "InsurancePlanIdentification": "[[MGEN7731]]", "IssuerOfPatientID": "[[CHU-KERM]]", "ReasonForStudy": "suspicion chez [[Mme Quemeneur]]",
+    "AdmittingDiagnosesDescription": "cancer, fille de [[Denise]]", "ScheduledStationAETitle": "[[KERMCT1]]", "ClinicalTrialSubjectID": "[[BRE-014-QA]]",
+    "ClinicalTrialSiteName": "[[Kermarec]]", "ClinicalTrialProtocolName": "essai [[Dr Madec]]", "ImagePresentationComments": "[[Solenn]]", "TextString": "[[Kerbrat]]",
+    "TextComments": "tel [[0298401277]]", "FrameOfInterestDescription": "[[Quéméneur]] foie", "MultienergyDetectorType": "[[KERB9X]]",
+}  # fmt: skip
+KINDS = {
+    "MG": Kind("1.2", "MG", {"ImageComments": "par [[Rose Corre]] (manip) ch. [[4127]]", "PartialViewDescription": "coupé par [[Mme Masse]]", "ViewPosition": "[[KERB9]]",
+                             "AcquisitionDeviceProcessingDescription": "[[Kerbrat]] tissu", "BurnedInAnnotation": "NO"}),
+    "RTDOSE": Kind("481.2", "RTDOSE", {"DoseComment": "somme [[27.02.21]] [[Solenn]], relue", "SeriesDescription": "[[QUEM]] dose"}, image=False),
+    "ion plan": Kind("481.8", "RTPLAN", {"RTPlanLabel": "PRO_[[Kerbrat]]_[[2702]]", "RTPlanDescription": "champs du [[25/2]], [[QUE-ANA]]"}, image=False),
+    "slide": Kind("77.1.6", "SM", {"ContainerIdentifier": "[[21H04477-A]]", "ImageComments": "lame de [[Quemeneur]]", "LabelText": "[[21H04477]] [[QUEMENEUR]]", "BarcodeValue": "[[21H04477A1]]"}),
+    "registration": Kind("66.1", "REG", {"ContentLabel": "[[QUEM]]", "ContentDescription": "recalage [[ykerbrat]] [[27FEV]]", "ContentCreatorName": "[[Masse]]^P"}, image=False),
+    "parametric map": Kind("30", "OT", {"ContentDescription": "ADC [[Kerbrat]]", "ContentLabel": "[[KERB9]]", "SeriesDescription": "ADC [[27 fev.]]"}),
+    "ECG": Kind("9.1.1", "ECG", {"SeriesDescription": "ECG [[Kerbrat]]"}, image=False),
+    "CT of a ward": Kind("2", "CT", _OF_A_WARD),
+}  # fmt: skip
 OBJECTS: dict[str, Callable[[], Planted]] = {
+    **KINDS,
     "US": ultrasound,
     "Basic Text SR": lambda: report("88.11"),
     "Enhanced SR": lambda: report("88.22"),

@@ -9,13 +9,13 @@ import pytest
 from benchmarks.planted_identifiers import POLICIES
 from benchmarks.planted_objects import OBJECTS, clean, planted
 
-REFUSED = {"PDF", "CDA"}
+REFUSED = {"PDF", "CDA", "ECG"}
 UNDER_RESEARCH_ALONE = {"Basic Text SR", "Enhanced SR", "Comprehensive SR", "TID 1500", "key object"}
 WAITING = {"US", "SC"}
 
 
 def test_the_objects_hold_as_many_secrets_as_the_benchmark_says() -> None:
-    assert len(OBJECTS) == 17 and sum(len(make().secrets) for make in OBJECTS.values()) >= 441
+    assert len(OBJECTS) == 25 and sum(len(make().secrets) for make in OBJECTS.values()) >= 441
 
 
 @pytest.mark.parametrize("policy", POLICIES)
