@@ -14,6 +14,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
 from unibase.imaging.plain.nifti_forms import notes_of_forms
+from unibase.imaging.plain.nifti_numbers import with_no_numbers
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, check_whole, suffix_of
 from unibase.imaging.reasons import UNREADABLE_IMAGE, UNSUPPORTED_IMAGE
 
@@ -70,7 +71,7 @@ def _read_one(path: Path, number: int, name: str) -> Volume:
         raise _unreadable() from None
     array = sitk.GetArrayFromImage(image)
     digest = digest_of([sha256_file(path), number])
-    values = np.ascontiguousarray(array, dtype=np.float64)
+    values = with_no_numbers(np.array(array, dtype=np.float64), path, number)
     times = _times(reader, number)
     return Volume(values, Grid.of(image), stored_type=str(array.dtype), digest=digest, name=name, times=times)
 
@@ -108,7 +109,7 @@ def read_image(path: Path | str) -> Volume:
         raise Unusable(UNSUPPORTED_IMAGE, "The image has several values per voxel.", "Give an image of one value per voxel.")
     array = sitk.GetArrayViewFromImage(image)
     return Volume(
-        np.array(array, dtype=np.float64),
+        with_no_numbers(np.array(array, dtype=np.float64), path),
         Grid.of(image),
         stored_type=str(array.dtype),
         digest=sha256_file(path),

@@ -21,7 +21,7 @@ from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Choices
-from unibase.imaging.plain.image import read_image
+from unibase.imaging.plain.image import plain_volumes, read_image
 from unibase.imaging.plain.label_names import label_names
 from unibase.imaging.plain.listing import read_listing
 from unibase.imaging.plain.paired_by_name import find_pairs
@@ -541,6 +541,19 @@ def test_a_mask_that_is_refused_is_told_of_once(tmp_path: Path) -> None:
         ("row 3", "refused", "unreadable-image"),
         ("row 4", "refused", "unreadable-row"),
     ]
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz", "nrrd", "mha"])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_what_is_no_number_stays_none_in_every_format(tmp_path: Path, suffix: str, kind: str) -> None:
+    image = IMAGE.astype(kind)
+    image[0, 1, 2], image[3, 4, 5], image[6, 8, 10] = np.inf, np.nan, -np.inf
+    sitk.WriteImage(sitk.GetImageFromArray(image), str(tmp_path / f"i.{suffix}"))
+    assert np.array_equal(read_image(tmp_path / f"i.{suffix}").array, image, equal_nan=True)
+    both = [sitk.GetImageFromArray(one) for one in (IMAGE.astype(kind), image)]
+    sitk.WriteImage(sitk.JoinSeries(both), str(tmp_path / f"four.{suffix}"))
+    (_, first), (_, second) = plain_volumes(tmp_path / f"four.{suffix}")
+    assert np.array_equal(first().array, IMAGE) and np.array_equal(second().array, image, equal_nan=True)
 
 
 # Planes.
