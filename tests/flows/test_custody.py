@@ -141,7 +141,7 @@ def test_a_custodian_goes_the_whole_way_from_the_command_line(study: Path, tmp_p
     columns = "left_centre,left_key,right_centre,right_key,relation\n"
     for rows, told in (
         ("A,A1,B,nobody,same\n", "row 1: no such person_key in centre B"),
-        ("A,A1,B,B1,perhaps\n", "column relation: must be `same` or `different`"),
+        ("A,A1,B,B1,perhaps\n", "column relation: must be `same`, `different` or `related`"),
     ):
         links.write_text(columns + rows, encoding="utf-8")
         assert told in said("ledger", "decide", study, links, code=1)
