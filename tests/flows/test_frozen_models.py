@@ -104,7 +104,7 @@ def test_other_method_gene_list_and_refit(first: Path) -> None:
     change(first, "method: tmm", "method: vst")
     assert any("other-method" in line for line in build(first))
     adata = released(first)
-    assert released_models(first / "work" / "staging" / "models")["rna"]["method"] == "vst"
+    assert dict(released_models(first / "work" / "staging" / "models"))["rna"]["method"] == "vst"
 
     # A later matrix that lacks genes of the model is set aside with all its samples, not filled up.
     before = set((first / "centre_a" / "omics").glob("counts*.tsv.gz"))
