@@ -83,9 +83,9 @@ def ours(settings: Any, mask: Array) -> dict[str, float] | str:
 def theirs(content: dict[str, Any], mask: Array) -> dict[str, float] | str:
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-    from unibase.imaging.radiomics.reference import _quiet_radiomics
+    from unibase.imaging.radiomics.reference import quiet_radiomics
 
-    _quiet_radiomics()
+    quiet_radiomics()
     extractor = RadiomicsFeatureExtractor(content)
     try:
         values = extractor.execute(GRID.to_sitk(VALUES), GRID.to_sitk(mask.astype(np.uint8)))

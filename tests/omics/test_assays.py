@@ -81,13 +81,14 @@ def test_copy_number_gives_arms_and_the_altered_fraction(tmp_path: Path) -> None
 
 
 def test_proteins_are_centred_and_missing_stays_missing(tmp_path: Path) -> None:
-    path = table(tmp_path / "p.csv", {"P1": [8.0, 0.0, 2.0], "P2": [2.0, None, 8.0], "P3": [4.0, 0.0, 4.0]}, ["a", "none", "c"])
+    path = table(tmp_path / "p.csv", {"P1": [8e6, 0.0, 2e6], "P2": [2e6, None, 8e6], "P3": [4e6, 0.0, 4e6]}, ["a", "none", "c"])
     gated = read("proteomics", AssayFiles(path))
     assert {name: why[0] for name, why in gated.refused.items()} == {"none": "empty-sample"}
-    other = read("proteomics", AssayFiles(table(tmp_path / "q.csv", {"P1": [1.0], "P9": [4.0]}, ["z"])))
+    other = read("proteomics", AssayFiles(table(tmp_path / "q.csv", {"P1": [1e6], "P9": [4e6]}, ["z"])))
     joined = together("proteomics", [gated.adata, other.adata])
     assert list(joined.obs_names) == ["a", "c", "z"] and list(joined.var_names) == ["P1", "P2", "P3", "P9"]
-    assert np.array_equal(joined.X, [[1, -1, 0, np.nan], [-1, 1, 0, np.nan], [-1, np.nan, np.nan, 1]], equal_nan=True)
+    expected = [[1, -1, 0, np.nan], [-1, 1, 0, np.nan], [-1, np.nan, np.nan, 1]]
+    assert np.allclose(joined.X, expected, atol=1e-12, equal_nan=True)
 
 
 def test_mutations_come_from_maf_and_from_vcf_into_one_table(tmp_path: Path) -> None:
