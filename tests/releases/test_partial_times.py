@@ -210,10 +210,12 @@ def in_part(tmp_path: Path) -> Path:
 
 def test_patches_and_datasets_carry_the_bounds(in_part: Path) -> None:
     cells = [{k: "" if v is None else str(v) for k, v in row.items()} for row in KNOWN.to_dicts()]
-    found = [[float(patch_outcome(row)[name]) for name in ("time", "event", "time_low", "time_high")] for row in cells[:3]]
+    found = [
+        [float(getattr(patch_outcome(row), name)) for name in ("time", "event", "time_low", "time_high")] for row in cells[:3]
+    ]
     right = [[10, 1, 10, 10], [20, 1, 15, 25], [30, 0, 30, np.inf]]
     assert found == right
-    assert np.isnan(float(patch_outcome(cells[3])["time"])) and bool(patch_outcome(cells[3])["event"])
+    assert np.isnan(float(patch_outcome(cells[3]).time)) and bool(patch_outcome(cells[3]).event)
     dataset = ReleaseDataset.__new__(ReleaseDataset)
     dataset.folder = in_part
     read = dataset._read_outcome("OS")
