@@ -14,6 +14,9 @@ from unibase.clinical.words.tnm import of_display
 from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name, whole_code
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
+UNKNOWN = "UN"
+"""A day of which nothing is known."""
+
 Resource = dict[str, Any]
 
 UNREAD_VALUES = ("Range", "Ratio", "SampledData", "Time", "DateTime", "Period", "Attachment")
@@ -199,6 +202,8 @@ def answer_of(concept: Resource | None) -> str | None:
 def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
     """Return start and end of `stemDateTime`, `stemDate`, `stemInstant` or `stemPeriod` of a `resource`, for a `stem`.
 
+    An act whose end alone is told was on that day. What began (`onset`) did so on that day or any before.
+
     >>> when({"onsetPeriod": {"start": "2024-03", "end": "2024-05"}}, "onset")
     ('2024-03', '2024-05')
     """
@@ -206,7 +211,8 @@ def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
         if resource.get(stem + suffix):
             return resource[stem + suffix], None
     period = resource.get(stem + "Period") or {}
-    return period.get("start") or period.get("end"), period.get("end")
+    end = period.get("end")
+    return period.get("start") or (UNKNOWN if end and stem == "onset" else end), end
 
 
 def number_of(value: Any) -> float | None:

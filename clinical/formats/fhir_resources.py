@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, implied_death, says_death
 from unibase.clinical.formats.fhir_fields import (
+    UNKNOWN,
     Context,
     Resource,
     answer_of,
@@ -62,9 +63,6 @@ BETWEEN = "\n"
 _PERSONS = frozenset({"Patient"})
 _OTHERS = frozenset({"Patient", "RelatedPerson", "Group", "Device"})
 """What a `focus` names when the resource is about someone else; mCODE's focus is a diagnosis or a specimen."""
-
-DEAD_UNKNOWN = "UN"
-"""The date of a death of which none is known."""
 
 
 class Raw(NamedTuple):
@@ -248,7 +246,7 @@ def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
         yield Raw(person, "MEDS_DEATH", resource["deceasedDateTime"])
     elif resource.get("deceasedBoolean"):
         context.report(MISSING_DATE, "The person died, and no date says when.", "deceased", refused=False)
-        yield Raw(person, "MEDS_DEATH", DEAD_UNKNOWN)
+        yield Raw(person, "MEDS_DEATH", UNKNOWN)
 
 
 def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
@@ -264,7 +262,7 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     for code in codes:
         yield Raw(person, code, start or recorded, end, recorded, within=within)
     if says_death(codes) and modality(resource) == "done":
-        yield Raw(person, DEATH, start or recorded or DEAD_UNKNOWN)
+        yield Raw(person, DEATH, start or recorded or UNKNOWN)
     histologies = [
         code
         for extension in resource.get("extension") or []
@@ -302,7 +300,7 @@ def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
             yield Raw(person, code, start, end, recorded, number, text, unit, coded)
     implied, day = implied_death(resource, codes)
     if (implied or says_death(codes, number, text)) and modality(resource) == "done":
-        yield Raw(person, DEATH, day or (not implied and start) or DEAD_UNKNOWN)
+        yield Raw(person, DEATH, day or (not implied and start) or UNKNOWN)
     for part in components:
         inner = codings(part.get("code"), context)
         if inner:
@@ -346,7 +344,7 @@ def _encounter_event(resource: Resource, context: Context) -> Iterator[Raw]:
         if ended_with_death(resource):
             # The frame of events bounds the day by the stay (`fhir_deaths.within_stays`).
             start, end = period.get("start"), period.get("end")
-            yield Raw(person, DEATH, start if end else DEAD_UNKNOWN, end)
+            yield Raw(person, DEATH, start if end else UNKNOWN, end)
 
 
 def _imaging_study(resource: Resource, context: Context) -> Iterator[Raw]:
