@@ -15,12 +15,16 @@ from unibase.groundwork.problems import Busy, UserError
 ERRNOS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_READONLY: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+    sqlite3.SQLITE_PERM: errno.EIO,
     sqlite3.SQLITE_NOMEM: errno.ENOMEM,
 }
-"""What SQLite says of the machine, as the `errno` it stands for."""
+"""What SQLite says of the machine, as the `errno` it stands for where a try of our own finds nothing.
+
+A file that was refused for a moment and opens now was no file of a read-only disk: SQLite opens it for reading when it is
+refused for writing, whatever the machine's reason was, and says so later.
+"""
 
 
 @contextmanager
@@ -59,8 +63,13 @@ def whole(path: Path) -> Iterator[None]:
 
 
 def _of_a_try(path: Path) -> int:
-    """Return the errno of a small write beside a file, 0 where it succeeds: SQLite keeps to itself what it was told."""
+    """Return the errno of opening a file for writing and of a small write beside it, 0 where both succeed.
+
+    SQLite keeps to itself what it was told.
+    """
     try:
+        if path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         with tempfile.TemporaryFile(dir=path.parent) as file:
             file.write(bytes(4096))
             file.flush()

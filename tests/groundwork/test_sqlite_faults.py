@@ -38,6 +38,34 @@ def test_a_small_write_beside_the_file_tells_which_errno_it_was(tmp_path: Path, 
     assert error.value.errno == errno.EDQUOT
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EMFILE])
+def test_a_file_that_still_cannot_be_opened_tells_why(
+    code: int, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "work.sqlite"
+    path.touch()
+    opened = os.open
+
+    def refused(name: str | Path, *rest: int, **more: int) -> int:
+        if Path(name) == path:
+            raise OSError(number, os.strerror(number))
+        return opened(name, *rest, **more)
+
+    monkeypatch.setattr(sqlite_faults.os, "open", refused)
+    with pytest.raises(OSError) as error, whole(path):
+        raise said(code)
+    assert error.value.errno == number
+
+
+def test_a_file_refused_for_a_moment_lies_on_no_read_only_disk(tmp_path: Path) -> None:
+    path = tmp_path / "work.sqlite"
+    path.touch()
+    with pytest.raises(OSError) as error, whole(path):
+        raise said(sqlite3.SQLITE_READONLY)
+    assert error.value.errno == errno.EIO
+
+
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
 def test_a_damaged_file_names_itself_and_what_mends_it(code: int) -> None:
     with pytest.raises(UserError, match=r"/w/work.sqlite is damaged.*mv /w/work.sqlite"), whole(Path("/w/work.sqlite")):
