@@ -13,10 +13,11 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 
-from unibase.groundwork.reasons import MACHINE_IMPORT
+from unibase.groundwork.reasons import MACHINE_IMPORT, MACHINE_SCHEDULER
 
 REMEDIES = {
     errno.EIO: "Look at the disk or the share (dmesg), then start the same command again.",
@@ -45,6 +46,9 @@ REMEDIES = {
 
 _WRITTEN = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]|errno = (\d+)")
 """How Rust, Python and HDF5 write an errno into the text of an error."""
+
+_LOST_SCHEDULER = {"CommClosedError", "ClosedClientError"}
+"""Classes of Dask, which takes half a second to import, that say so beside `concurrent.futures.CancelledError`."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def fault_of(error: BaseException) -> Fault | None:
         number = _number(cause)
         if number in REMEDIES:
             return _fault(number, getattr(cause, "filename", None))
+        if isinstance(cause, CancelledError) or type(cause).__name__ in _LOST_SCHEDULER:
+            return Fault(MACHINE_SCHEDULER, MACHINE_SCHEDULER.meaning, MACHINE_SCHEDULER.remedy)
         if isinstance(cause, TimeoutError | ConnectionError):
             return _fault(errno.ETIMEDOUT if isinstance(cause, TimeoutError) else errno.ECONNRESET, None)
     return None

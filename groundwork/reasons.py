@@ -148,6 +148,12 @@ MACHINE_IMPORT = Reason(
     "Install the same versions of unibase and its libraries on every worker.",
     "A worker of a cluster in an environment of last year.",
 )
+MACHINE_SCHEDULER = Reason(
+    "machine-scheduler",
+    "The Dask scheduler of this run ended, or cannot be reached any more.",
+    "Look why it ended and start it again, then start the same command again.",
+    "A job of a cluster that ran out of its time with the scheduler in it.",
+)
 WRONG_COLUMN_COUNT = Reason(
     "wrong-column-count",
     "The row has another number of fields than the header.",

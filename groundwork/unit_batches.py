@@ -66,8 +66,8 @@ def map_batches(
     try:
         for future in as_completed(list(futures)):
             batch = futures.pop(future)
-            if future.status == "finished":
-                yield future.result()
+            if future.status in ("finished", "cancelled"):
+                yield future.result()  # that of a cancelled one is an error: its scheduler is gone
             else:
                 suspects += batch
             future.release()
@@ -76,7 +76,7 @@ def map_batches(
             future = submit([unit])
             futures[future] = [unit]
             wait(future)
-            yield future.result() if future.status == "finished" else [_died(unit)]
+            yield [_died(unit)] if future.status == "error" else future.result()
             del futures[future]
     finally:
         client.cancel(list(futures))
