@@ -49,13 +49,14 @@ def wrong_with(home: Path, kind: str, draw: random.Random, right: dict[str, str]
     return "" if after == right else f"{ended.said}: the night after it has other bytes"
 
 
-def campaign(faults: int, seed: int, only: str) -> None:
+def campaign(faults: int, seed: int, only: str, first: int) -> None:
     """Run the campaign.
 
     Args:
         faults: How many.
         seed: What they are drawn from.
         only: One kind alone; all where empty.
+        first: Number of the first fault that is tried: a campaign that was stopped goes on there.
     """
     from benchmarks.campaign.disturbances import KINDS, night
     from tests.flows.small_study import write_study
@@ -69,7 +70,7 @@ def campaign(faults: int, seed: int, only: str) -> None:
         night(built)
         new_day(built)
         right = night(shutil.copytree(built, Path(scratch) / "undisturbed"))
-        for number, drawn in enumerate(kinds):
+        for number, drawn in list(enumerate(kinds))[first:]:
             kind, home = only or drawn, Path(scratch) / f"fault-{number}"
             shutil.copytree(built, home)
             wrong = wrong_with(home, kind, random.Random(f"{seed} {number}"), right)
@@ -79,10 +80,10 @@ def campaign(faults: int, seed: int, only: str) -> None:
                 print(f"fault {number}, {kind}: {wrong}", flush=True)
             shutil.rmtree(home)
             if (number + 1) % 20 == 0:
-                print(f"... {number + 1 - lost} of {number + 1} survived", flush=True)
+                print(f"... {number + 1 - first - lost} of {number + 1 - first} survived", flush=True)
     for key, count in sorted(counts.items()):
         print(f"{key} {count}")
-    print(f"{faults - lost} of {faults} survived")
+    print(f"{faults - first - lost} of {faults - first} survived")
 
 
 def main() -> None:
@@ -91,9 +92,10 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="one kind alone")
+    parser.add_argument("--first", type=int, default=0, help="fault to go on from")
     asked = parser.parse_args()
     start_again_with_it()
-    campaign(asked.faults, asked.seed, asked.only)
+    campaign(asked.faults, asked.seed, asked.only, asked.first)
 
 
 if __name__ == "__main__":

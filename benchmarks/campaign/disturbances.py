@@ -175,20 +175,24 @@ def killed_worker(home: Path, draw: random.Random) -> Night:
     build = started(home)
     workers: list[psutil.Process] = []
     while build.poll() is None and not workers:
-        workers = [one for one in _below(build) if "spawn_main" in " ".join(one.cmdline())]
+        workers = _called("spawn_main", build)
         time.sleep(0.05)
     pause = draw.uniform(0, 4)
     time.sleep(pause)
     for one in draw.sample(workers, min(1, len(workers))):
-        one.kill()
+        with suppress(psutil.NoSuchProcess):  # the build ended before
+            one.kill()
     return ended(build, home, f"worker killed after {pause:.1f} s")
 
 
-def _below(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def _called(name: str, build: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the processes below a build whose command line holds `name`."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for one in psutil.Process(build.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found += [one] if name in " ".join(one.cmdline()) else []
+    return found
 
 
 def killed_scheduler(home: Path, draw: random.Random) -> Night:
@@ -222,12 +226,13 @@ def killed_server(home: Path, draw: random.Random) -> Night:
     build = started(home, prefect=True)
     servers: list[psutil.Process] = []
     while build.poll() is None and not servers:
-        servers = [one for one in _below(build) if "unibase.flows.runs.server" in " ".join(one.cmdline())]
+        servers = _called("unibase.flows.runs.server", build)
         time.sleep(0.05)
     pause = draw.uniform(0, 40)
     time.sleep(pause)
     for one in servers:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     return ended(build, home, f"Prefect server killed after {pause:.1f} s")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable, UserError
+from unibase.groundwork.reasons import MACHINE_IMPORT
 
 KINDS: dict[type[UserError], str] = {
     SourceAway: "Source away",
@@ -17,6 +18,10 @@ KINDS: dict[type[UserError], str] = {
     UserError: "Failed",
 }
 """Kinds of errors, and how Prefect names the state of a run that ended so."""
+
+
+_TOLD = {"machine-ENOENT", MACHINE_IMPORT}
+"""What an error of a room tells by itself: a file that is not there, a library that is not installed."""
 
 
 def kind(error: BaseException) -> str:
@@ -46,14 +51,23 @@ def of_kind(name: str | None, message: str) -> UserError:
 def explained(error: Exception, log: Path | None) -> UserError:
     """Return what a run may end with: the user's error as it is, all others without their text.
 
+    A room that cannot read a file says so as it knows it; where the machine is why, that is said with it.
+
     Args:
         error: What ended the run.
         log: File of the vault that takes the whole text of what nobody expected; None keeps it nowhere.
     """
     if isinstance(error, UserError):
-        return error
+        return _with_the_machine(error)
     told = explain(error, log)
     return MachineFault(told) if fault_of(error) is not None else UserError(told)
+
+
+def _with_the_machine(error: UserError) -> UserError:
+    fault = fault_of(error)
+    if type(error) is not UserError or fault is None or fault.reason in _TOLD:
+        return error
+    return MachineFault(f"{error} {fault.reason}: {fault.message} {fault.remedy}")
 
 
 def explain(error: BaseException, log: Path | None) -> str:
