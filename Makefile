@@ -15,7 +15,7 @@ RUN := $(UV) run --locked --no-sync
 DEMO ?= demo
 JOBS ?= 2
 
-.PHONY: help setup demo real test check figures format types lint docs pages nightly server sbom clean
+.PHONY: help setup demo real test check figures format types lint docs pages nightly server sbom audit clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ format: setup  ## Format and sort imports
 
 sbom: setup  ## Write the bill of materials of what is installed at run time (CycloneDX) to sbom.json
 	@$(UV) export --locked --no-dev --format cyclonedx1.5 --quiet --output-file sbom.json
+
+audit:  ## Ask the database of known weaknesses about every locked version (needs the network)
+	@$(UV) audit --preview-features audit-command --locked --no-dev
 
 server: setup  ## Start a Prefect server on loopback, telemetry off
 	@DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false $(RUN) prefect server start --host 127.0.0.1
