@@ -112,8 +112,8 @@ def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Pa
     from unibase.flows.study.validation import read_study
 
     content = read_study(study)
-    # Our own lines say what happens; Prefect's would say it twice.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    # Our own lines say what happens; Prefect's would say it twice, and print pages where its server is gone.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     content.work.create()
     if not os.environ.get("UNIBASE_QUIET"):

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unibase.groundwork.files import closed_by_default
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import MachineFault, UserError
 
 START_SECONDS = 120
 """Longest wait for the server: its first start makes the database and takes 12 to 40 s on a slow disk."""
@@ -43,6 +43,7 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
 
     Raises:
         UserError: If the server does not come up in time; the text names its log.
+        MachineFault: If a server of our own ended while what ran with it still asked for it.
     """
     url = os.environ.get("PREFECT_API_URL")
     if url:
@@ -61,6 +62,13 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
         meanwhile()
         _await_health(process, f"{url}/health", home / LOG)
         yield url
+    except Exception as error:
+        if process.poll() is None or isinstance(error, UserError):
+            raise
+        raise MachineFault(
+            f"The Prefect server of this build ended (exit code {process.returncode}; its log: {home / LOG}). What was done is "
+            "kept: start the same command again, or add --no-prefect."
+        ) from error
     finally:
         for name, value in previous.items():
             os.environ.pop(name, None)
