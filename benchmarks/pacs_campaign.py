@@ -161,6 +161,8 @@ class Campaign:
                     self._disturb(self.draw.choice(plan.kinds), process, plan.archive)
                 time.sleep(0.05)
             if process.returncode == 0:
+                if left:
+                    raise SystemExit(f"{words} ended before {len(left)} of {len(plan.marks)} faults struck")
                 return
             if self.starts[" ".join(words)] > 10 + 5 * len(plan.marks):
                 raise SystemExit(f"{words} does not end: {self.log.read_text()[-3000:]}")
@@ -246,6 +248,15 @@ def undisturbed(study: Path, log: Path) -> None:
     print(f"deidentify: {used:.1f} CPU-s, {took:.0f} s", flush=True)
 
 
+def marks_of(draw: random.Random, instances: int, count: int) -> list[int]:
+    """Return after how many instances faults strike: one in each equal part of the first nine tenths.
+
+    The last tenth is spared: a command that needs no more than a glance for it would end before its fault.
+    """
+    part = 0.9 * instances / count
+    return [1 + int(part * (place + draw.random())) for place in range(count)]
+
+
 def disturbed(study: Path, log: Path, asked: argparse.Namespace, archives: tuple[Orthanc, Orthanc]) -> None:
     """Fetch, de-identify and send with faults."""
     draw = random.Random(asked.seed)
@@ -255,7 +266,7 @@ def disturbed(study: Path, log: Path, asked: argparse.Namespace, archives: tuple
     of_fetch, staged = asked.kills // 2, study.parent / "work" / "staging"
 
     def marks(count: int) -> list[int]:
-        return sorted(draw.sample(range(1, asked.instances), count))
+        return marks_of(draw, asked.instances, count)
 
     campaign.go(["fetch"], lambda: len(fetched_of(study)), Plan(marks(of_fetch), every, source))
     ways = Plan(marks(2), ("client",), source)

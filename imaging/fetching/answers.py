@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -49,7 +49,7 @@ class Query:
         return (
             (not self.patient or study.patient.strip() == self.patient.strip())
             and (not self.accession or study.accession.strip() == self.accession.strip())
-            and (not self.modality or not study.modalities or self.modality in study.modalities)
+            and (not self.modality or not study.modalities or self.modality.strip().upper() in study.modalities)
             and self._within(study.day)
         )
 
@@ -100,6 +100,29 @@ class InstanceAnswer:
     series: str
     sop: str
     sop_class: str = ""
+
+
+def day_of(told: str) -> str:
+    """Return a StudyDate as YYYYMMDD, as DICOM writes it; archives also write 2020.01.02, as before DICOM 3, and 2020-01-02.
+
+    `told`: as the archive answers.
+
+    >>> day_of("2020.01.02"), day_of("2020-01-02T10:00"), day_of("20200102"), day_of("")
+    ('20200102', '20200102', '20200102', '')
+    """
+    return re.sub(r"[.\-/]", "", told.strip())[:8]
+
+
+def modalities_of(told: Iterable[object]) -> tuple[str, ...]:
+    """Return ModalitiesInStudy as codes, whether they are padded, joined by backslashes or in small letters.
+
+    `told`: the values as the archive answers.
+
+    >>> modalities_of(["CT ", "pt"]), modalities_of(["CT\\\\PT"])
+    (('CT', 'PT'), ('CT', 'PT'))
+    """
+    codes = (code.strip(" \0").upper() for value in told for code in str(value).split("\\"))
+    return tuple(code for code in codes if code)
 
 
 class Pacs(Protocol):

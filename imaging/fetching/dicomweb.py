@@ -15,7 +15,7 @@ from typing import IO
 import httpx
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.fetching.answers import InstanceAnswer, Query, StudyAnswer
+from unibase.imaging.fetching.answers import InstanceAnswer, Query, StudyAnswer, day_of, modalities_of
 from unibase.imaging.fetching.parts import IN_MEMORY, boundary_of, parts
 from unibase.imaging.fetching.polite import Again
 from unibase.imaging.fetching.reasons import NOT_RETRIEVED
@@ -23,8 +23,11 @@ from unibase.imaging.fetching.reasons import NOT_RETRIEVED
 PAGE = 500
 """Answers asked for at once; an archive may give fewer."""
 JSON = "application/dicom+json"
-_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_PLAIN = 'multipart/related; type="application/dicom"'
+_AS_STORED = f"{_PLAIN}; transfer-syntax=*"
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LATER = frozenset({429, 503})
+"""Answers that speak of the archive, whatever it was asked for."""
 _STUDY_ID, _PATIENT, _ACCESSION, _DAY = "0020000D", "00100020", "00080050", "00080020"
 _MODALITIES, _INSTANCES, _UPDATED = "00080061", "00201208", "0008041F"
 _SERIES, _SOP, _CLASS = "0020000E", "00080018", "00080016"
@@ -63,10 +66,12 @@ class DicomWeb:
     Attributes:
         http: The client; knows the root, certificates and who asks.
         folder: Where what is on its way waits.
+        accept: In which form objects are asked for: as they are stored, until the archive says that it does not know that.
     """
 
     http: httpx.Client
     folder: Path
+    accept: str = _AS_STORED
 
     def studies(self, query: Query) -> list[StudyAnswer]:
         """Return the studies that answer a query. `query`: what is asked for."""
@@ -135,9 +140,13 @@ class DicomWeb:
             yield from self._objects(path)
 
     def _objects(self, path: str) -> Iterator[IO[bytes]]:
-        with as_passing(), self.http.stream("GET", path, headers={"Accept": _AS_STORED}) as answer:
+        with as_passing(), self.http.stream("GET", path, headers={"Accept": self.accept}) as answer:
             if not answer.is_success:
                 answer.read()
+            if answer.status_code == 406 and self.accept == _AS_STORED:
+                self.accept = _PLAIN  # an archive that does not know `*` gives what is packed without loss unpacked
+                yield from self._objects(path)
+                return
             refuse(answer)
             kind = answer.headers.get("content-type", "")
             if kind.lower().startswith("application/dicom"):
@@ -203,7 +212,7 @@ def refuse(answer: httpx.Response) -> None:
         return
     if code in _BUSY:
         after = _seconds(answer.headers.get("retry-after"), datetime.now(UTC))
-        raise Again(f"answers {code} {answer.reason_phrase}", after, of_the_study=code == 500)
+        raise Again(f"answers {code} {answer.reason_phrase}", after, of_the_study=code == 500, busy=code in _LATER)
     if code in (401, 403):
         raise UserError(f"The archive refuses us ({code} {answer.reason_phrase}). Look at `credentials` of the centre's dicom.")
     if answer.is_redirect:
@@ -229,8 +238,8 @@ def _study(row: _Row) -> StudyAnswer:
         _text(row, _STUDY_ID),
         _text(row, _PATIENT),
         _text(row, _ACCESSION),
-        tuple(str(one) for one in _values(row, _MODALITIES)),
-        _text(row, _DAY).replace(".", ""),  # 2020.01.02, as before DICOM 3
+        modalities_of(_values(row, _MODALITIES)),
+        day_of(_text(row, _DAY)),
         int(count) if count.isdigit() else None,
         _text(row, _UPDATED),
     )

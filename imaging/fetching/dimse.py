@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +26,12 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.fetching.answers import InstanceAnswer, Query, StudyAnswer
+from unibase.groundwork.problems import UserError
+from unibase.imaging.fetching.answers import InstanceAnswer, Query, StudyAnswer, day_of, modalities_of
+from unibase.imaging.fetching.node_refusals import FIND, GET, MOVE, PENDING, Asked, refuse_association, refuse_status
 from unibase.imaging.fetching.options import Dimse
 from unibase.imaging.fetching.parts import IN_MEMORY
 from unibase.imaging.fetching.polite import Again
-from unibase.imaging.fetching.reasons import NOT_RETRIEVED
 
 COMPRESSED = (
     JPEG2000Lossless,
@@ -62,13 +61,22 @@ USUAL_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.4.1",
     "1.2.840.10008.5.1.4.1.1.88.33",
     "1.2.840.10008.5.1.4.1.1.481.2",
+    "1.2.840.10008.5.1.4.1.1.1",
+    "1.2.840.10008.5.1.4.1.1.1.1",
+    "1.2.840.10008.5.1.4.1.1.6.1",
+    "1.2.840.10008.5.1.4.1.1.3.1",
+    "1.2.840.10008.5.1.4.1.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.13.1.3",
+    "1.2.840.10008.5.1.4.1.1.20",
+    "1.2.840.10008.5.1.4.1.1.12.1",
+    "1.2.840.10008.5.1.4.1.1.481.5",
+    "1.2.840.10008.5.1.4.1.1.88.22",
+    "1.2.840.10008.5.1.4.1.1.88.11",
+    "1.2.840.10008.5.1.4.1.1.11.1",
 )
-"""Storage classes that are taken of an archive that does not tell the class of its instances: CT, MR, PET, SC, RTSTRUCT, SEG,
-enhanced CT and MR, SR, RTDOSE."""
-_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
-_GET = "1.2.840.10008.5.1.4.1.2.2.3"
-_PENDING = (0xFF00, 0xFF01)
+"""Storage classes that are taken of an archive that does not tell the class of its instances, the most usual first: CT, MR, PET,
+SC, RTSTRUCT, SEG, enhanced CT and MR, SR, RTDOSE, CR, DX; then ultrasound of one and of many frames, mammography and breast
+tomosynthesis, NM, XA, RTPLAN, SR enhanced and basic, presentation states."""
 
 
 type _Untyped = Any
@@ -122,11 +130,11 @@ class Node:
     def _find(self, questions: Sequence[dict[str, str]]) -> list[Dataset]:
         """Return the answers to questions; what a question fixes and an answer leaves out is taken from the question."""
         found: list[Dataset] = []
-        with self.associated([(_FIND, PLAIN)]) as association:
+        with self.associated([(FIND, PLAIN)]) as association:
             for question in questions:
-                for status, row in association.send_c_find(_identifier(question), _FIND):
-                    _refuse(status, "C-FIND")
-                    if row is not None and status.Status in _PENDING:
+                for status, row in association.send_c_find(_identifier(question), FIND):
+                    refuse_status(status, "C-FIND")
+                    if row is not None and status.Status in PENDING:
                         if not row.get("SeriesInstanceUID"):
                             row.SeriesInstanceUID = question.get("SeriesInstanceUID", "")
                         found.append(row)
@@ -144,11 +152,27 @@ class Node:
             Again: If the archive does not answer or the connection was cut.
             Unusable: If it says that it cannot give them.
         """
-        way = self._by_move if self.node.retrieve == "move" else self._by_get
-        classes = sorted({one.sop_class for one in wanted if one.sop_class}) or list(USUAL_CLASSES)
+        told = sorted({one.sop_class for one in wanted if one.sop_class})
         for question in _questions(study, wanted, whole):
-            for start in range(0, len(classes), CLASSES_AT_ONCE):
-                yield from way(_identifier(question), classes[start : start + CLASSES_AT_ONCE])
+            left = len(wanted) if whole else question["SOPInstanceUID"].count("\\") + 1
+            yield from self._by_classes(_identifier(question), told or USUAL_CLASSES, left)
+
+    def _by_classes(self, identifier: Dataset, classes: Sequence[str], left: int) -> Iterator[IO[bytes]]:
+        """Yield what a question brings, asked with some classes at once until as many objects came as are `left`."""
+        if self.node.retrieve == "move":
+            yield from self._by_move(identifier, classes)
+            return
+        for start in range(0, len(classes), CLASSES_AT_ONCE):
+            try:
+                for body in self._by_get(identifier, classes[start : start + CLASSES_AT_ONCE]):
+                    left -= 1
+                    yield body
+            except Again as failed:
+                # Nothing may be of the first classes; whether it is of the others shows when they are asked for.
+                if not failed.of_the_study or start + CLASSES_AT_ONCE >= len(classes):
+                    raise
+            if left <= 0:
+                return
 
     def _by_get(self, identifier: Dataset, classes: Sequence[str]) -> Iterator[IO[bytes]]:
         """Yield what comes over our own connection."""
@@ -158,10 +182,10 @@ class Node:
         contexts = [(uid, (syntax,)) for uid in classes for syntax in COMPRESSED] + [(uid, PLAIN) for uid in classes]
         roles = [pynetdicom.build_role(uid, scp_role=True) for uid in classes]
         handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
-        with self.associated([(_GET, PLAIN), *contexts], roles, handlers) as association:
-            for status, _ in association.send_c_get(identifier, _GET):
+        with self.associated([(GET, PLAIN), *contexts], roles, handlers) as association:
+            for status, _ in association.send_c_get(identifier, GET):
                 yield from _drained(came)
-                _refuse(status, "C-GET")
+                refuse_status(status, "C-GET")
         yield from _drained(came)
 
     def _by_move(self, identifier: Dataset, classes: Sequence[str]) -> Iterator[IO[bytes]]:
@@ -176,10 +200,10 @@ class Node:
         handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
         server = self._listening(ours, handlers)
         try:
-            with self.associated([(_MOVE, PLAIN)]) as association:
-                for status, _ in association.send_c_move(identifier, self.node.calling, _MOVE):
+            with self.associated([(MOVE, PLAIN)]) as association:
+                for status, _ in association.send_c_move(identifier, self.node.calling, MOVE):
                     yield from _drained(came)
-                    _refuse(status, "C-MOVE")
+                    refuse_status(status, "C-MOVE")
         finally:
             server.shutdown()
         yield from _drained(came)
@@ -219,6 +243,7 @@ class Node:
         Raises:
             Again: If nobody answers, or it was cut.
             UserError: If the archive refuses us for good, with what to mend; or pynetdicom is not installed.
+            Unusable: If it takes nothing of what would be stored there.
         """
         entity = _entity(self.node, self.timeout)
         for uid, syntaxes in contexts:
@@ -232,7 +257,7 @@ class Node:
             evt_handlers=list(handlers),
             tls_args=(self.tls, host) if self.tls else None,
         )
-        _refuse_association(association, self)
+        refuse_association(association, Asked(contexts[0][0], self.node, self.timeout, self.tls))
         try:
             yield association
             if association.is_aborted or not association.is_established:
@@ -251,52 +276,6 @@ def _entity(node: Dimse, timeout: float) -> _Untyped:
     entity = pynetdicom.AE(ae_title=node.calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = timeout
     return entity
-
-
-def _refuse_association(association: _Untyped, archive: Node) -> None:
-    """Raise why no association came to be."""
-    if association.is_established:
-        return
-    node = archive.node
-    if association.is_rejected:
-        answer = association.acceptor.primitive
-        reasons = {3: f"it does not know our AE title {node.calling}", 7: f"it is not called {node.called}"}
-        if answer.result_source == 1 and answer.diagnostic in reasons:
-            raise UserError(
-                f"The archive refuses the association: {reasons[answer.diagnostic]}. Mend `dimse`, or have it entered there."
-            )
-        if answer.result == 2:
-            raise Again("refuses associations for the moment")
-        raise UserError("The archive refuses the association. Have its administrator look why: titles and addresses are usual.")
-    if archive.tls is not None:
-        _refuse_certificate(node, archive.tls, archive.timeout)
-    raise Again("does not answer an association, or cut it")
-
-
-def _refuse_certificate(node: Dimse, tls: ssl.SSLContext, timeout: float) -> None:
-    """Raise what is wrong of an encrypted connection, as far as a further one shows it: pynetdicom tells a cut one alone.
-
-    Raises:
-        UserError: If the archive's certificate is not trusted, or it speaks no TLS, or wants another certificate of ours.
-    """
-    try:
-        with (
-            socket.create_connection((node.host, node.port), timeout) as plain,
-            tls.wrap_socket(plain, server_hostname=node.host) as link,
-        ):
-            # In TLS 1.3 a certificate of ours is refused after the handshake; who accepts it waits for us to speak.
-            link.settimeout(min(timeout, 2.0))
-            link.recv(1)
-    except ssl.SSLCertVerificationError as error:
-        raise UserError(
-            f"The archive's certificate is not trusted ({error.verify_message}). Name the authority that signed it: tls.ca"
-        ) from None
-    except ssl.SSLError as error:
-        raise UserError(
-            f"The archive ends the encrypted connection ({error.reason}). Is it a port for TLS, and does it know our certificate?"
-        ) from None
-    except OSError:
-        return
 
 
 def _questions(study: str, wanted: Sequence[InstanceAnswer], whole: bool) -> Iterator[dict[str, str]]:
@@ -330,21 +309,6 @@ def _drained(came: queue.SimpleQueue[IO[bytes]]) -> Iterator[IO[bytes]]:
             yield body
 
 
-def _refuse(status: Dataset, service: str) -> None:
-    """Raise what a status other than success, pending or warning means."""
-    if "Status" not in status:
-        raise Again("does not answer in time, or cut the association; some do where they do not know our AE title")
-    code = status.Status
-    if code in (0x0000, *_PENDING) or 0xB000 <= code <= 0xBFFF:
-        # A warning says that some sub-operations failed: what did not come is asked for alone, and told.
-        return
-    if code == 0xA801:
-        raise UserError("The archive does not know where to send to: have our AE title, address and port entered there (0xA801).")
-    if 0xA700 <= code <= 0xA7FF:
-        raise Again(f"is out of resources ({service} 0x{code:04X})", of_the_study=True)
-    raise Unusable(NOT_RETRIEVED, f"The archive answers {service} with status 0x{code:04X}.")
-
-
 def _study(row: Dataset) -> StudyAnswer:
     told = row.get("NumberOfStudyRelatedInstances")
     count = "" if told is None else str(told)
@@ -353,7 +317,7 @@ def _study(row: Dataset) -> StudyAnswer:
         str(row.get("StudyInstanceUID", "")),
         str(row.get("PatientID", "") or ""),
         str(row.get("AccessionNumber", "") or ""),
-        (modalities,) if isinstance(modalities, str) else tuple(map(str, modalities)),
-        str(row.get("StudyDate", "") or "").replace(".", ""),  # 2020.01.02, as before DICOM 3
+        modalities_of([modalities] if isinstance(modalities, str) else modalities),
+        day_of(str(row.get("StudyDate", "") or "")),
         int(count) if count.isdigit() else None,
     )

@@ -174,11 +174,12 @@ class Fetching:
         for one in listed:
             series[one.series].append(one)
         for mine in series.values():
+            other = partial(self.pacs.instances, study.uid)
             if _missing(mine, folder):
-                self.asking.ask(partial(self._take, study.uid, mine, folder))
+                self.asking.ask_of_study(partial(self._take, study.uid, mine, folder), other)
             if lacking := _missing(mine, folder):
                 # A server may leave out of a whole series what it cannot send; asked for alone it says why.
-                self.asking.ask(partial(self._take, study.uid, mine, folder, lacking))
+                self.asking.ask_of_study(partial(self._take, study.uid, mine, folder, lacking), other)
             if left := _missing(mine, folder):
                 raise Unusable(NOT_RETRIEVED, f"{len(left)} of {len(listed)} instances did not come.")
 

@@ -15,6 +15,8 @@ from unibase.imaging.fetching.reasons import NOT_RETRIEVED
 
 LONGEST_PAUSE = 300.0
 """Seconds: an archive that asks for a longer pause is away."""
+IN_A_ROW = 5
+"""Requests that an archive may fail on one after the other while it answers other questions; after one more it is away."""
 
 
 class Again(Exception):
@@ -24,13 +26,15 @@ class Again(Exception):
         said: What happened, without a value of a patient.
         after: Seconds that the server asks to wait, or None.
         of_the_study: Whether it may lie in what was asked for: then, in the end, that is set aside and the rest goes on.
+        busy: Whether the archive says of itself that it has no time.
     """
 
-    def __init__(self, said: str, after: float | None = None, of_the_study: bool = False) -> None:
+    def __init__(self, said: str, after: float | None = None, of_the_study: bool = False, busy: bool = False) -> None:
         super().__init__(said)
         self.said = said
         self.after = after
         self.of_the_study = of_the_study
+        self.busy = busy
 
 
 def _now() -> datetime:
@@ -47,6 +51,7 @@ class Asking:
         pause: Waits for seconds.
         now: The time of day here.
         requests: How many requests were made.
+        failed: How many requests failed, one after the other, while the archive answered other questions.
     """
 
     pace: Pace
@@ -54,6 +59,7 @@ class Asking:
     pause: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _now
     requests: int = 0
+    failed: int = 0
     _last: float = field(default=0.0, repr=False)
 
     def ask[R](self, request: Callable[[], R]) -> R:
@@ -64,21 +70,68 @@ class Asking:
 
         Raises:
             SourceAway: If the archive does not answer, or it is not the hour to ask.
-            Unusable: If it fails again and again on what was asked for, and answers other questions.
+            Unusable: If it fails again and again on what was asked for.
         """
-        for attempt in range(1, self.pace.tries + 1):
-            self.refuse_wrong_hour()
-            self._keep_rate()
-            self.requests += 1
+        try:
+            return self._tried(request)
+        except Again as failed:
+            if failed.of_the_study:
+                raise self._not_given(failed) from None
+            raise self._away(failed.said) from None
+
+    def ask_of_study[R](self, request: Callable[[], R], other: Callable[[], object]) -> R:
+        """Make a request for objects of a study. Where it fails and the archive answers another question, the study is at fault.
+
+        Args:
+            request: Makes it.
+            other: Asks the archive something else.
+
+        Raises:
+            SourceAway: If the archive does not answer, or fails on study after study.
+            Unusable: If it fails on this study alone.
+        """
+        try:
+            answer = self._tried(request)
+        except Again as failed:
+            if failed.of_the_study:
+                raise self._not_given(failed) from None
+            if failed.busy or self.failed >= IN_A_ROW or not self._answers(other):
+                raise self._away(failed.said) from None
+            answer = self._last_try(request)
+        self.failed = 0
+        return answer
+
+    def _last_try[R](self, request: Callable[[], R]) -> R:
+        """Ask once more an archive that answers: it may have been the network."""
+        try:
+            return self._once(request)
+        except Again as failed:
+            self.failed += 1
+            raise self._not_given(failed) from None
+
+    def _answers(self, request: Callable[[], object]) -> bool:
+        try:
+            self._once(request)
+        except Again:
+            return False
+        return True
+
+    def _tried[R](self, request: Callable[[], R]) -> R:
+        for attempt in range(1, self.pace.tries):
             try:
-                return request()
+                return self._once(request)
             except Again as failed:
-                last = failed
-            if attempt < self.pace.tries:
-                self._wait(attempt, last)
-        if last.of_the_study:
-            raise Unusable(NOT_RETRIEVED, f"The archive {last.said}, {self.pace.tries} times.")
-        raise self._away(last.said)
+                self._wait(attempt, failed)
+        return self._once(request)
+
+    def _once[R](self, request: Callable[[], R]) -> R:
+        self.refuse_wrong_hour()
+        self._keep_rate()
+        self.requests += 1
+        return request()
+
+    def _not_given(self, failed: Again) -> Unusable:
+        return Unusable(NOT_RETRIEVED, f"The archive {failed.said}, {self.pace.tries} times.")
 
     def _keep_rate(self) -> None:
         """Wait until the next request is due."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydicom
 
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.fetching.dimse import Node
 from unibase.imaging.fetching.options import Dimse
 from unibase.imaging.fetching.polite import Again
@@ -41,6 +42,12 @@ class NodeSender:
         """
         del study  # an instance says itself which study it is of
         kinds = sorted({_kind(path) for _, path in files})
+        try:
+            return self._sent(files, kinds)
+        except Unusable:  # it takes none of these classes
+            return {uid for uid, _ in files}
+
+    def _sent(self, files: Sequence[tuple[str, Path]], kinds: Sequence[tuple[str, str]]) -> set[str]:
         failed: set[str] = set()
         with Node(self.node, Path(), self.timeout, self.tls).associated([(uid, (syntax,)) for uid, syntax in kinds]) as link:
             accepted = {(one.abstract_syntax, one.transfer_syntax[0]) for one in link.accepted_contexts}

@@ -15,7 +15,7 @@ from unibase.groundwork.problems import SourceAway, UserError
 from unibase.imaging.fetching.answers import Query, StudyAnswer
 from unibase.imaging.fetching.options import DicomSource, Pace
 from unibase.imaging.fetching.parts import boundary_of, parts
-from unibase.imaging.fetching.polite import Again, Asking
+from unibase.imaging.fetching.polite import IN_A_ROW, Again, Asking
 
 pytestmark = pytest.mark.usefixtures("no_flush")
 
@@ -118,6 +118,66 @@ def test_one_study_that_the_archive_cannot_give_holds_up_nobody(archive: WebArch
     assert ends["1.2.3.1"].message == "The archive answers 500 Internal Server Error, 2 times."
 
 
+def always(part: str, answer: Callable[[], httpx.Response | Exception]) -> Callable[[WebArchive], None]:
+    """Return what plants a fault of every request whose path holds a text."""
+
+    def plant(archive: WebArchive) -> None:
+        def fault(request: httpx.Request) -> httpx.Response | None:
+            if part not in request.url.path:
+                return None
+            plant(archive)
+            told = answer()
+            if isinstance(told, Exception):
+                raise told
+            return told
+
+        archive.faults.append(fault)
+
+    return plant
+
+
+OF_THE_STUDY = {
+    "cut": lambda: httpx.RemoteProtocolError("no"),
+    "timeout": lambda: httpx.ReadTimeout("no"),
+    "gateway timeout": lambda: httpx.Response(504),
+    "ends too early": lambda: WebArchive([]).sent([b"DICM" * 99], whole=False),
+}
+
+
+@pytest.mark.parametrize("kind", OF_THE_STUDY)
+def test_a_study_on_which_the_archive_breaks_off_each_time_holds_up_nobody(
+    archive: WebArchive, tmp_path: Path, kind: str
+) -> None:
+    always("1.2.3.1/series", OF_THE_STUDY[kind])(archive)
+    night = Night(archive, tmp_path, Pace(quiet_minutes=0, tries=2))
+    ends = night.run()
+    assert [(one.status, one.reason) for one in ends.values()] == [("quarantined", "not-retrieved"), ("done", "")]
+    assert len(night.pauses) == 1 and ends["1.2.3.1"].message.endswith(", 2 times.")
+    archive.faults.clear()
+    assert {one.status for one in night.run(ends).values()} == {"done"} and night.files() == held(archive)
+
+
+def test_an_archive_that_breaks_off_on_study_after_study_or_is_busy_is_away(tmp_path: Path) -> None:
+    studies = WebArchive([instance(f"1.2.4.{number}", 1, 1) for number in range(1, 9)])
+    always("/series", OF_THE_STUDY["cut"])(studies)
+    night = Night(studies, tmp_path, Pace(quiet_minutes=0, tries=1))
+    with pytest.raises(SourceAway, match=r"cut the connection"):
+        night.run()
+    assert {path.split("/")[1] for path in studies.asked if "series" in path} == {f"1.2.4.{n}" for n in range(1, IN_A_ROW + 2)}
+    studies.faults.clear()
+    always("/series", lambda: httpx.Response(503))(studies)
+    with pytest.raises(SourceAway, match="answers 503"):
+        night.run()
+
+
+def test_an_archive_that_does_not_know_any_syntax_is_asked_for_the_plain_one(archive: WebArchive, tmp_path: Path) -> None:
+    archive.plain = True
+    night = Night(archive, tmp_path)
+    assert {one.status for one in night.run().values()} == {"done"} and night.files() == held(archive)
+    # It is told once that it need not be asked so.
+    assert sum("series" in path for path in archive.asked) == 5
+
+
 def test_an_answer_that_breaks_off_leaves_no_half_file(archive: WebArchive, tmp_path: Path) -> None:
     bodies = [encoded(ds) for ds in archive.held[:3]]
     archive.faults.append(once("1.2.3.1/series", lambda: archive.sent(bodies, whole=False)))
@@ -137,7 +197,7 @@ WRONG = {
     "an empty part": (lambda a: a.sent([b""]), "not-retrieved"),
     "a page": (lambda a: httpx.Response(200, headers={"content-type": "text/html"}, text="log in"), "not-retrieved"),
     "gone": (lambda a: httpx.Response(404), "not-retrieved"),
-    "not acceptable": (lambda a: httpx.Response(406), "not-retrieved"),
+    "not a type": (lambda a: httpx.Response(415), "not-retrieved"),
 }
 
 
@@ -382,6 +442,10 @@ ODD_ROWS = {
     "tags in small letters": {"0020000d": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": [6]},
     "a count with a fraction": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": [6.0]},
     "a count as a text": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": ["6 "]},
+    "a day with hyphens": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080020": ["2019-03-12"]},
+    "modalities padded": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080061": ["PT ", "CT "]},
+    "modalities in one text": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080061": ["PT\\CT"]},
+    "modalities in small letters": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080061": ["ct"]},
     "a day as before DICOM 3": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080020": ["2019.03.12"]},
     "texts padded as in a file": {"0020000D": ["1.2.3.1\0"], "00100020": ["IPP1 "], "00201208": ["6\0"]},
     "values without their lists": {"0020000D": "1.2.3.1", "00100020": "IPP1", "00201208": 6},
@@ -412,7 +476,7 @@ def test_an_encoding_is_the_declared_one_and_else_utf_8(archive: WebArchive, tmp
 def test_odd_answers_mean_what_they_say(archive: WebArchive, tmp_path: Path, kind: str) -> None:
     row: dict[str, object] = {tag: {"vr": "XX", "Value": values} for tag, values in ODD_ROWS[kind].items()}
     archive.faults.append(once("studies", told_by(200, [row])))
-    asked = [Query(first_day=date(2019, 3, 12))] if "day" in kind else [Query()]
+    asked = [Query(first_day=date(2019, 3, 12) if "day" in kind else None, modality="CT" if "modalities" in kind else "")]
     night = Night(archive, tmp_path, queries=asked, persons=None if "nulls" in kind else frozenset({"IPP1"}))
     assert night.run()["1.2.3.1"].status == "done"
     if "00201208" in row:

@@ -46,6 +46,7 @@ class WebArchive:
     most: int = 1000
     boundary: str = "the mark"
     pads: str = ""
+    plain: bool = False
     asked: list[str] = field(default_factory=list)
     ignores: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class WebArchive:
         mine = [ds for ds in self.held if len(parts) < 2 or ds.StudyInstanceUID == parts[1]]
         if parts[-1] in ("studies", "instances"):
             return self._rows(request, mine, "study" if parts[-1] == "studies" else "instance")
+        if self.plain and "transfer-syntax=*" in request.headers["accept"]:
+            return httpx.Response(406)
         wanted = {3: 1, 5: 2}.get(len(parts) - 1, 0)
         mine = [ds for ds in mine if ds.SeriesInstanceUID == parts[3]] if wanted else mine
         mine = [ds for ds in mine if ds.SOPInstanceUID == parts[5]] if wanted == 2 else mine
