@@ -1,6 +1,7 @@
 """Random patches of 96 x 96 x 96 voxels a CPU-second, and bytes on disk: stores of a release beside `.nii.gz`.
 
     python -m benchmarks.patches FOLDER [--volumes 200] [--draws 4] [--peer-draws 50]
+    python -m benchmarks.patches RELEASE --sizes
 
 Each volume is a simulated CT of 512 x 512 x 120 voxels, as a scanner makes them: a body with organs and bones in the round
 field of view, noise that neighbours share in all of it, nothing outside. All differ; the seed is the number. FOLDER takes
@@ -8,6 +9,8 @@ some 50 MB a volume; what it holds already is not made again. Ours is `Patches` 
 float32 item that a network takes. Peers draw the same places from `.nii.gz`, which is read from its beginning: SimpleITK,
 and nibabel and TorchIO where they are installed. TorchIO draws through its own `UniformSampler`. Peers draw from volumes
 spread over all; their rate is that of a read of the file, and does not depend on how many there are.
+
+`--sizes` draws nothing: of a release with `image_copies: [nifti]` it compares bytes on disk, for simulated noise is no image.
 """
 
 from __future__ import annotations
@@ -82,6 +85,18 @@ def size(home: Path, suffix: str) -> int:
     return sum(path.stat().st_size for path in home.rglob("*") if path.is_file() and suffix in path.as_posix())
 
 
+def sizes(release: Path) -> None:
+    """Print how large the stores of a release are beside the NIfTI copies of their images and masks, for each modality."""
+    with (release / "csv" / "images.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for modality in sorted({row["Modality"] for row in rows}):
+        stores = [release / row["path"] for row in rows if row["Modality"] == modality]
+        ours = sum(path.stat().st_size for store in stores for path in store.rglob("*") if path.is_file())
+        stems = [store.with_name(store.name.removesuffix(".ome.zarr")) for store in stores]
+        theirs = sum(path.stat().st_size for stem in stems for path in stem.parent.glob(f"{stem.name}*.nii.gz"))
+        print(f"{modality}: {len(stores)} stores, {ours / theirs:.2f} times .nii.gz with masks ({theirs / 1e6:.1f} MB)")
+
+
 def itk(path: Path, places: Places) -> np.ndarray:
     """Read a patch by SimpleITK."""
     image: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
@@ -138,7 +153,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     for name, default in (("--volumes", 200), ("--draws", 4), ("--peer-draws", 50)):
         parser.add_argument(name, type=int, default=default)
+    parser.add_argument("--sizes", action="store_true")
     asked = parser.parse_args()
+    if asked.sizes:
+        sizes(asked.folder)
+        return
     home, volumes = asked.folder, asked.volumes
     make(home, volumes)
     print(f"on disk: {size(home, '.ome.zarr') / size(home, '.nii.gz'):.2f} times .nii.gz, {size(home, '.nii.gz') / 1e9:.1f} GB")

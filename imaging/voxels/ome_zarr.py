@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -135,6 +135,8 @@ def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path)
 def _write_array(group: zarr.Group, name: str, array: Array) -> None:
     from zarr.codecs import BloscCodec
 
+    # The values of a PET are few multiples of a number: their bytes repeat as wholes, which bits in planes would hide.
+    shuffle: Literal["noshuffle", "bitshuffle"] = "noshuffle" if array.dtype.kind == "f" else "bitshuffle"
     whole = tuple(-(-n // CHUNK) * CHUNK for n in array.shape)
     made = group.create_array(
         name,
@@ -142,7 +144,7 @@ def _write_array(group: zarr.Group, name: str, array: Array) -> None:
         dtype=array.dtype,
         chunks=(CHUNK,) * 3,
         shards=whole,
-        compressors=[BloscCodec(cname="zstd", clevel=LEVEL, shuffle="bitshuffle", typesize=array.dtype.itemsize)],
+        compressors=[BloscCodec(cname="zstd", clevel=LEVEL, shuffle=shuffle, typesize=array.dtype.itemsize)],
         fill_value=0,
         dimension_names=("z", "y", "x"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
@@ -126,6 +127,22 @@ def test_a_store_reads_back_to_the_bit_in_few_files_and_is_written_alike(tmp_pat
     assert np.array_equal(root["labels/regions/0"][...], one.layers[0].array)
     files = [path for path in (tmp_path / "a.ome.zarr").rglob("*") if path.is_file()]
     assert len(files) == 7  # a text and a shard for image and labels, and the texts of three groups
+
+
+def _of_scanner(kind: str) -> np.ndarray:
+    """Return an image of a CT (noise in HU) or of a PET (whole numbers times a slope, most of them small)."""
+    random = np.random.default_rng(5)
+    if kind == "CT":
+        return random.normal(0, 25, (64, 64, 64)).astype(np.int16)
+    return random.gamma(0.5, 300, (64, 64, 64)).astype(np.int16) * 0.00123456789
+
+
+@pytest.mark.parametrize("kind", ["CT", "PET"])
+def test_a_store_is_no_larger_than_the_image_in_gzip(kind: str, tmp_path: Path) -> None:
+    array = _of_scanner(kind)
+    write_store(Stored(array, Grid((64, 64, 64), (1, 1, 1), (0, 0, 0), tuple(np.eye(3).ravel())), "", [], {}), tmp_path / "s")
+    size = sum(path.stat().st_size for path in (tmp_path / "s").rglob("*") if path.is_file())
+    assert size < 1.1 * len(gzip.compress(array.tobytes(), 6))
 
 
 def test_a_store_says_where_its_voxels_lie_as_ome_zarr_asks(tmp_path: Path) -> None:
