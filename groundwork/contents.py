@@ -2,12 +2,14 @@
 
 A file is known by size, times of modification and of change, and inode. Where one of them differs its content is read
 again: a copy that a hospital sends once more, of the same size and time, is found, and a share that was mounted anew
-makes nothing run again.
+makes nothing run again. A file that was written just before it was read may be written once more within one tick of the
+file system's clock, and look the same: it is read again the next time.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +21,12 @@ from unibase.groundwork.sqlite_faults import whole
 
 UNREAD = "unread"
 """Stands for the digest of a file that cannot be read now; nothing of it is kept."""
+
+TICK = 20_000_000
+"""Nanoseconds within which two writes may have one time: Linux's clock of files moves every 1 to 10 ms."""
+
+COARSE_TICK = 2_000_000_000
+"""The same where the file system keeps whole seconds, as FAT and some shares do."""
 
 TRIES = 3
 """How often a file is read that changes while it is read."""
@@ -59,7 +67,7 @@ class Contents:
             try:
                 if stamp != stamp_of(file):
                     stamp, digest = _read(file)
-                    read.append((source, name, stamp, digest))
+                    read.append((source, name, stamp if _settled(file) else "", digest))
             except OSError:
                 digest = UNREAD
             found[name] = digest
@@ -97,6 +105,12 @@ class Contents:
         """Know nothing of any file: the next `digests` reads all of them, whatever their times say."""
         with whole(self._path), self._connection:
             self._connection.execute("DELETE FROM contents")
+
+
+def _settled(file: Path) -> bool:
+    """Return whether a write from now on would give the file another time."""
+    changed = file.stat().st_ctime_ns
+    return time.time_ns() - changed > (TICK if changed % 1_000_000_000 else COARSE_TICK)
 
 
 def _read(file: Path) -> tuple[str, str]:

@@ -22,6 +22,14 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read files an hour after they were written."""
+    now = contents.time.time_ns
+    monkeypatch.setattr(contents.time, "time_ns", lambda: now() + 3_600_000_000_000)
+
+
+@pytest.mark.usefixtures("later")
 def test_a_file_sent_again_with_the_same_size_and_time_is_found(tmp_path: Path, read: list[str]) -> None:
     file = tmp_path / "a.dcm"
     file.write_bytes(b"first")
@@ -33,6 +41,35 @@ def test_a_file_sent_again_with_the_same_size_and_time_is_found(tmp_path: Path, 
         file.write_bytes(b"other")
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert ledger.contents.digests("s", {"a": file}) != before
+
+
+@pytest.mark.parametrize(
+    ("changed", "now", "settled"),
+    [
+        (1_000_000_001, 1_020_000_000, False),  # a clock that ticks every few milliseconds
+        (1_000_000_001, 1_020_000_002, True),
+        (1_000_000_000, 2_999_999_999, False),  # a clock of whole seconds
+        (1_000_000_000, 3_000_000_001, True),
+        (5_000_000_001, 1_000_000_000, False),  # the clock of the share is ahead, or ours was set back
+    ],
+)
+def test_a_file_written_within_one_tick_of_its_reading_is_read_again(
+    changed: int, now: int, settled: bool, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.dcm"
+    file.write_bytes(b"first")
+    monkeypatch.setattr(contents, "stamp_of", lambda _: "the same")
+    monkeypatch.setattr(contents.time, "time_ns", lambda: now)
+
+    class OfThatTime:
+        st_ctime_ns = changed
+
+    with WorkLedger(tmp_path / "work.sqlite") as ledger, monkeypatch.context() as patched:
+        patched.setattr(type(file), "stat", lambda *_, **__: OfThatTime)
+        ledger.contents.digests("s", {"a": file})
+        file.open("wb").write(b"other")
+        ledger.contents.digests("s", {"a": file})
+    assert len(read) == (1 if settled else 2)
 
 
 def test_the_same_content_at_another_place_is_the_same(tmp_path: Path) -> None:
