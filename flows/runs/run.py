@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from unibase.flows.runs.code import code_digest
+from unibase.flows.runs.run_log import RunLog
 from unibase.flows.runs.worker_check import refuse_unlike
 from unibase.flows.study.places import ERASED, OBJECTIONS, Place
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
@@ -144,10 +145,24 @@ class Run:
             self.say(f"{job.stage}: {gone} no longer in the source; left out from now on")
         settings = {"settings": job.settings, "code": code_digest(*code), "key": self.key.fingerprint}
         outcomes = run_units(replace(job, settings=settings), units, self.ledger, client=self.client, progress=self.progress)
+        self._log_units(job.stage, outcomes)
         if mended := sum(outcome.mended for outcome in outcomes):
             self.say(f"{job.stage}: what {mended} units had left in staging was changed or cut since; it is made again")
         stop_if_failed(job.stage, outcomes)
         return outcomes
+
+    @cached_property
+    def log(self) -> RunLog:
+        """The log of this study's runs."""
+        return RunLog(self.study.path(self.study.log) if self.study.log else None, self.study.study)
+
+    def _log_units(self, stage: str, outcomes: Iterable[Outcome]) -> None:
+        ends = Counter(one.status for one in outcomes)
+        self.log.write("units-ended", job=stage, units=dict(sorted(ends.items())))
+        for one in outcomes:
+            if one.repeated and one.status != "done":
+                event = "unit-refused" if one.status == "quarantined" else "unit-failed"
+                self.log.write(event, job=stage, unit=self.token(stage, one.key), reason=one.reason)
 
     def content(self, source: str, paths: Iterable[Path]) -> str:
         """Return a digest of names and contents of files and folders, wherever they are mounted; what did not change is not read.
@@ -225,7 +240,14 @@ def open_run(
     """
     key = study.read_key()
     with WorkLedger(study.work.work_ledger) as ledger:
-        yield Run(study, key, ledger, workers, progress, say or (lambda line: None))
+        run = Run(study, key, ledger, workers, progress)
+        run.say = partial(_tell, run.log, say or (lambda line: None))
+        yield run
+
+
+def _tell(log: RunLog, say: Callable[[str], object], line: str) -> None:
+    log.write("said", text=line)
+    say(line)
 
 
 def workforce(study: Study, address: str | None = None) -> Workforce:

@@ -53,7 +53,11 @@ class Stage:
         if self.derived and kept.stands(run, self.name, self.leaves, inputs):
             run.say(f"{self.name}: nothing new; what it left stands")
             return
-        with weighed(run.ledger, self.name), run.within((*self.reads, *self.leaves)):
+        with (
+            run.log.stage(self.name, centre or ""),
+            weighed(run.ledger, self.name),
+            run.within((*self.reads, *self.leaves)),
+        ):
             if self.run is not None:
                 self.run(run)
             if self.run_centre is not None:

@@ -31,7 +31,7 @@ _MODEL = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-NO_VALUE = frozenset({"dask", "workspace", "releases", "key", "vault", "audit_copy", "signing_key", "research_pacs"})
+NO_VALUE = frozenset({"dask", "workspace", "releases", "key", "vault", "audit_copy", "log", "signing_key", "research_pacs"})
 """Keys of the study file that change no value of a release."""
 
 
@@ -99,6 +99,8 @@ class Study(Section):
     audit_copy: str | None = None
     """File that gets every entry of the audit log as well, best on a share of another machine that takes appends alone. While it
     cannot be reached, nothing that is audited goes on."""
+    log: str | None = None
+    """File that gets what runs do as lines of JSON, for a collector of logs: time, run, stage, centre, units by their token."""
     centres: dict[str, Centre] = Field(min_length=1)
     ledger_revision: int | None = Field(default=None, ge=1)
     """Build with the identity ledger as of this revision, to make a past release again; null takes the newest. A release names

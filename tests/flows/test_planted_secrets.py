@@ -56,7 +56,8 @@ def told_and_seen(home: Path) -> tuple[str, set[str]]:
     """Build the study by Prefect with its key in the environment; return all it said, and the words of all its processes."""
     key = known_key("planted").secret.hex()
     file = home / "study.yaml"
-    file.write_text(file.read_text(encoding="utf-8").replace("{file: vault.key}", "{env: ZQKEY}"), encoding="utf-8")
+    text = file.read_text(encoding="utf-8").replace("{file: vault.key}", "{env: ZQKEY}")
+    file.write_text("log: releases/logs/run.jsonl\n" + text, encoding="utf-8")
     further = {"ZQKEY": key, "PREFECT_HOME": str(home / "prefect"), "HOME": str(home / "prefect")}
     process = subprocess.Popen(
         [UNIBASE, "build", str(file)],
@@ -94,6 +95,7 @@ def test_no_secret_comes_out(tmp_path: Path) -> None:
     vault = home / "work" / "vault"
     places |= {str(one.relative_to(home)): one.read_bytes() for one in kept if one.is_file() and vault not in one.parents}
     assert any(place.endswith(".db") for place in places), "Prefect kept its database here"
+    assert b"unit-refused" in places["releases/logs/run.jsonl"], "the log names units by their tokens"
     assert not [
         (what, place) for what, secret in secrets.items() for place, content in places.items() if secret.encode() in content
     ]
