@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -46,6 +47,8 @@ def store_images(run: Run) -> list[Outcome]:
             "margin": wanted.image_margin,
             "heads": bool(wanted.head_images),
             "features": run.study.features and run.study.features.model_dump(mode="json"),
+            # What the parameter file says of masks; the rest of it is of features alone.
+            "masks": asdict(units[0].arguments.series.mask_rules) if units else None,
         },
         leaves=lambda result: [Output(folder / path) for path in sorted({row["path"] for row in result["stores"]})],
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import highdicom as hd
 import numpy as np
 import polars as pl
 import pytest
 import zarr
 
-from tests.imaging.dicom_maker import write_rtstruct, write_series
+from tests.imaging.dicom_maker import AXIAL, write_rtstruct, write_series
+from tests.imaging.test_segmentation import write_seg
 from tests.known_keys import known_key
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.deidentify import deidentify_centre
@@ -133,6 +136,34 @@ def test_a_target_that_nobody_drew_is_unknown(home: Path, kind: str) -> None:
     table, _, _ = night(home)
     row = table.filter(pl.col("regions").str.starts_with("GTV")).row(0, named=True)
     assert row["unknown_regions"] == unknown
+
+
+def finer(sources: list[Path], path: Path) -> None:
+    """Write a SEG whose voxels are half as wide as those of its image."""
+    measures = hd.PixelMeasuresSequence([0.5, 0.5], 2, 2)
+    places = [hd.PlanePositionSequence("PATIENT", [-0.25, -0.25, 2.0 * z]) for z in range(10)]
+    about = {"pixel_measures": measures, "plane_positions": places}
+    pixels = np.zeros((10, 80, 80, 2), bool)
+    pixels[3:7, 24:56, 24:56, 0] = pixels[0, 0, 0, 1] = True
+    write_seg(path, sources, pixels, "BINARY", plane_orientation=hd.PlaneOrientationSequence("PATIENT", AXIAL), **about)
+
+
+def test_a_mask_on_another_grid_is_told_and_taken_once_the_parameter_file_asks_for_it(home: Path) -> None:
+    for name in ("2", "3", "1/rs.dcm"):
+        path = home / "dicom" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finer(sorted((home / "dicom/1/ct").iterdir()), home / "dicom/1/seg.dcm")
+    (home / "study.yaml").write_text(STUDY.replace('["gtv"]', '["region 1"]').replace("images: regions", "images: volumes"))
+    table, refused, _ = night(home)
+    assert refused["reason"].to_list() == ["mask-geometry"] and table["unknown_regions"].to_list() == ["GTV"]
+    (home / "params.yaml").write_text("imageType: {Original: {}}\nsetting: {correctMask: true}\n")
+    table, refused, _ = night(home)
+    store: Any = zarr.open_group(home / "work/staging/imaging/voxels" / table["path"][0], mode="r")
+    inside = np.argwhere(store["labels/regions/0"][...])
+    assert refused.is_empty() and len(inside) == 4 * 16 * 16
+    assert inside.min(0).tolist() == [3, 12, 12] and inside.max(0).tolist() == [6, 27, 27]
+    (home / "params.yaml").write_text("imageType: {Original: {}}\nsetting: {correctMask: true, binWidth: 7}\n")
+    assert not any(one.repeated for one in night(home)[2]), "the rest of the file is of features alone"
 
 
 def test_images_without_features_are_refused_when_the_study_file_is_read(home: Path) -> None:
