@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unibase.groundwork.problems import Busy, UserError
@@ -58,6 +58,7 @@ def whole(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"Another process holds {path}. Wait for it, or stop it, then start the same command again.") from None
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            _read_through(path)  # a disk that gives a part of a file alone makes it look damaged
             raise UserError(_damaged(path)) from None
         raise
 
@@ -77,6 +78,13 @@ def _of_a_try(path: Path) -> int:
     except OSError as error:
         return error.errno or 0
     return 0
+
+
+def _read_through(path: Path) -> None:
+    """Read a file to its end, where it is there; raise what the machine says."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        while file.read(2**20):
+            pass
 
 
 def _damaged(path: Path) -> str:

@@ -72,6 +72,19 @@ def test_a_damaged_file_names_itself_and_what_mends_it(code: int) -> None:
         raise said(code)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_does_not_give_the_file_does_not_make_it_damaged(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(OSError) as error, whole(tmp_path / "work.sqlite"):
+        raise said(sqlite3.SQLITE_CORRUPT)
+    assert error.value.errno == number
+
+
 def test_a_file_that_another_process_holds_is_busy() -> None:
     with pytest.raises(Busy, match=r"holds /w/work.sqlite"), whole(Path("/w/work.sqlite")):
         raise said(sqlite3.SQLITE_BUSY)
