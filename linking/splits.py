@@ -22,8 +22,6 @@ from unibase.privacy.keys import Key
 
 _SCALE = float(2**64)
 
-"""A row per subject and split: `scheme` is parts, folds, centre or time; `held_out` the fold or centre that is tested on."""
-
 
 def split_by_subject(
     subjects: pl.DataFrame, key: Key, shares: Mapping[str, float], *, name: str = "split", family: Mapping[int, int] | None = None

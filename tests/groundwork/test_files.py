@@ -9,6 +9,7 @@ from unibase.groundwork.files import (
     atomic_file,
     atomic_folder,
     blake3_file,
+    closed_by_default,
     digest_of,
     private_folder,
     remove_file,
@@ -85,10 +86,27 @@ def test_json_is_written_in_one_way_whatever_the_order_of_keys(tmp_path: Path) -
 def test_folders_above_a_file_are_made_and_may_stand_already(tmp_path: Path) -> None:
     for content in ("one", "two"):
         write_json(tmp_path / "deep" / "er" / "a.json", content)
-        with atomic_folder(tmp_path / "deep" / "out") as folder, private_folder(tmp_path / "other" / "x") as private:
+        with atomic_folder(tmp_path / "deeper" / "still" / "out") as folder, private_folder(tmp_path / "other" / "one" / "x") as private:
             assert private.stat().st_mode & 0o777 == 0o700
             (folder / "a").write_text(content)
-    assert not list((tmp_path / "other").iterdir())
+    assert not list((tmp_path / "other" / "one").iterdir())
+
+
+def test_files_of_a_run_are_closed_to_others(tmp_path: Path) -> None:
+    with closed_by_default():
+        (tmp_path / "file").touch()
+        (tmp_path / "folder").mkdir()
+    modes = [oct((tmp_path / name).stat().st_mode & 0o777) for name in ("file", "folder")]
+    assert modes == ["0o640", "0o750"]
+
+
+def test_what_was_removed_already_is_no_error(tmp_path: Path) -> None:
+    with private_folder(tmp_path / "x") as private:
+        private.rmdir()
+    (tmp_path / ".tmp-folder").mkdir()
+    (tmp_path / ".tmp-folder" / ".tmp-inner").touch()
+    assert remove_temporaries(tmp_path) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_file_of_a_folder_is_on_the_disk_before_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,5 +128,5 @@ def test_a_file_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_temporary_that_goes_while_it_is_removed_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_holds_no_temporary(tmp_path: Path) -> None:
     assert remove_temporaries(tmp_path / "none") == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,3 +108,22 @@ def test_texts_are_written_as_a_cast_of_arrow_writes_them(kind: str, tmp_path: P
     rows = max(1024, min(131_072, tables.CELLS_PER_GROUP // 2))
     pq.write_table(oracle, tmp_path / "oracle", compression="zstd", row_group_size=rows)
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "oracle").read_bytes()
+
+
+@pytest.mark.parametrize(("end", "fits"), [(2**31 - 1, True), (2**31, False)])
+def test_texts_of_over_two_gigabytes_are_refused_and_never_wrapped(end: int, fits: bool) -> None:
+    # An array that says how long its text is, and holds none of it: no byte of the text is read.
+    offsets = pa.py_buffer(np.array([0, end], dtype=np.int64))
+    text = pa.foreign_buffer(offsets.address, end, offsets)
+    chunk = pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, text])
+    if fits:
+        assert np.frombuffer(tables._plain_text(chunk).buffers()[1], dtype=np.int32).tolist() == [0, end]
+        return
+    with pytest.raises(pa.ArrowInvalid):
+        tables._plain_text(chunk)
+
+
+def test_texts_that_begin_within_their_buffer_are_read_from_there() -> None:
+    chunk = pa.array(["a", "bb", None, "dddd", "e"], pa.large_string()).slice(1, 3)
+    assert chunk.offset == 1
+    assert tables._plain_text(chunk).to_pylist() == ["bb", None, "dddd"]
