@@ -44,7 +44,10 @@ def known_sections() -> tuple[Section, ...]:
 
 
 def in_order(found: Iterable[Section]) -> tuple[Section, ...]:
-    """Return sections so that each stands after the one that it names; of two that name the same, the first by name first.
+    """Return sections so that each stands after the one that it names.
+
+    Of several that name the same, those that none follows come first, so that an added section stands where it asks to; then
+    by name.
 
     Args:
         found: Sections in any order.
@@ -62,7 +65,7 @@ def in_order(found: Iterable[Section]) -> tuple[Section, ...]:
         followers.setdefault(one.after, []).append(one)
 
     def walk(name: str) -> list[Section]:
-        mine = sorted(followers.get(name, ()), key=lambda one: one.name)
+        mine = sorted(followers.get(name, ()), key=lambda one: (one.name in followers, one.name))
         return [section for one in mine for section in (one, *walk(one.name))]
 
     ordered = walk(FIRST)

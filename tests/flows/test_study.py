@@ -11,6 +11,7 @@ from unibase.clinical.options import ClinicalSource
 from unibase.flows.study.named_sources import check_sources, missing_sources
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
+from unibase.omics.options import AssaySource
 from unibase.privacy.keys import write_key_file
 
 GOOD = """\
@@ -63,9 +64,7 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
         (
             "matrix: ",
             "matirx: ",
-            "centres.A.omics.rna.matirx: unknown key; allowed here: cell_type_column, channels, detection, layer, masked, "
-            "matrix, megabases, min_cells, orientation, panel, panel_genes, panels, probes, profiled, sample_column, sample_from, "
-            "samples, strand, transcripts, unit. Did you mean matrix?",
+            f"centres.A.omics.rna.matirx: unknown key; allowed here: {', '.join(sorted(AssaySource.model_fields))}. Did you mean matrix?",
         ),
         (
             "{file: vault.key}",

@@ -86,7 +86,10 @@ def test_json_is_written_in_one_way_whatever_the_order_of_keys(tmp_path: Path) -
 def test_folders_above_a_file_are_made_and_may_stand_already(tmp_path: Path) -> None:
     for content in ("one", "two"):
         write_json(tmp_path / "deep" / "er" / "a.json", content)
-        with atomic_folder(tmp_path / "deeper" / "still" / "out") as folder, private_folder(tmp_path / "other" / "one" / "x") as private:
+        with (
+            atomic_folder(tmp_path / "deeper" / "still" / "out") as folder,
+            private_folder(tmp_path / "other" / "one" / "x") as private,
+        ):
             assert private.stat().st_mode & 0o777 == 0o700
             (folder / "a").write_text(content)
     assert not list((tmp_path / "other" / "one").iterdir())

@@ -15,6 +15,8 @@ from unibase.imaging.options import DeidentifyOptions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "confidentiality-rules.md"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+UNLISTED = 0x00189999
+"""Stands for any attribute that Table E.1-1 does not list."""
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -58,6 +60,43 @@ def test_rules_of_the_study(row: list[str]) -> None:
     keyword, action, expected = row
     rule = {"attribute": keyword, "action": action, "reason": "as the page says"}
     assert becomes(keyword, rules=[rule]) == expected
+
+
+def policy(said: str) -> Policy:
+    """The policy that words such as `research, retain_full_dates` name."""
+    name, _, option = said.partition(", ")
+    return policy_of(DeidentifyOptions.model_validate({"policy": name, **({option: True} if option else {})}))
+
+
+@pytest.mark.parametrize("row", rows("What the table of the standard"), ids=lambda row: row[0])
+def test_by_the_form_of_the_value(row: list[str]) -> None:
+    vr, *expected, _ = row
+    found = [policy(name)._unlisted(UNLISTED, vr) for name in ("strict", "research")]
+    assert [*found, policy("research").private_action(vr)] == expected
+
+
+@pytest.mark.parametrize("name", ["strict", "longitudinal", "research", "research, retain_full_dates"])
+@pytest.mark.parametrize("row", rows("What goes whatever"), ids=lambda row: row[0])
+def test_what_goes_whatever_the_options(row: list[str], name: str) -> None:
+    assert policy(name).action(CT, int(row[0], 16), "LO", False) == row[1]
+
+
+@pytest.mark.parametrize("row", rows("Days and their shift"), ids=lambda row: row[0])
+def test_days(row: list[str]) -> None:
+    said = policy(row[0])
+    assert [said._unlisted(UNLISTED, "DA"), said.temporal_information] == row[1:]
+
+
+def test_a_private_attribute_stays_when_it_is_safe_or_a_rule_keeps_it() -> None:
+    creator, group, low = min(standard.safe_private())
+    assert policy("research").keeps_private(creator, group, low) and not policy("strict").keeps_private(creator, group, low)
+    assert not policy("research").keeps_private("MAKER OF NOTHING", group, low)
+    for named, kept in (("(0099,xx01,MAKER)", [True, False]), ("(0099,xxxx,MAKER)", [True, True])):
+        rule = {"attribute": named, "action": "keep", "reason": "as the test says"}
+        found = policy_of(DeidentifyOptions.model_validate({"rules": [rule]}))
+        assert [found.keeps_private("MAKER", 0x0099, low) for low in (1, 2)] == kept
+        assert not found.keeps_private("OTHER", 0x0099, 1)
+        assert found.keeps_private(creator, group, low)
 
 
 def test_letters_are_those_of_the_standard(real_data: Path) -> None:

@@ -190,17 +190,20 @@ def test_a_split_by_time_is_by_true_time() -> None:
     index = pl.DataFrame({"subject_id": [1, 2], "index_time": [datetime(2018, 1, 1), datetime(2017, 1, 1)]})
     split = splits.split_by_time(index, {1: -10, 2: -1000}, datetime(2019, 1, 1))
     assert split.rows() == [(1, "train"), (2, "test")]
+    # An index at the very beginning of the day that parts them is tested on.
+    assert splits.split_by_time(index, {1: -365, 2: 0}, datetime(2019, 1, 1))["split"].to_list() == ["test", "train"]
     with pytest.raises(UserError, match="1 subjects have no known date shift"):
         splits.split_by_time(index, {1: -10}, datetime(2019, 1, 1))
 
 
 def test_a_part_of_no_share_takes_nobody_and_a_draw_on_a_bound_goes_to_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    three = pl.DataFrame({"subject_id": [1, 2, 3]})
-    monkeypatch.setattr(splits, "_draw", lambda key, name, subject: {1: 0.0, 2: 0.5, 3: 0.75}[subject])
-    found = splits.split_by_subject(three, KEY, {"none": 0.0, "train": 0.5, "test": 0.5})
-    assert found.rows() == [(1, "train"), (2, "test"), (3, "test")]
+    four = pl.DataFrame({"subject_id": [1, 2, 3, 4]})
+    # The greatest draw is 1 as a float: it is in the last part.
+    monkeypatch.setattr(splits, "_draw", lambda key, name, subject: {1: 0.0, 2: 0.5, 3: 0.75, 4: 1.0}[subject])
+    found = splits.split_by_subject(four, KEY, {"none": 0.0, "train": 0.5, "test": 0.5})
+    assert found.rows() == [(1, "train"), (2, "test"), (3, "test"), (4, "test")]
     with pytest.raises(UserError, match="add up to 1"):
-        splits.split_by_subject(three, KEY, {"train": 1.5, "test": -0.5})
+        splits.split_by_subject(four, KEY, {"train": 1.5, "test": -0.5})
 
 
 def test_who_arrived_first_is_dealt_first_and_ties_are_broken_by_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +230,8 @@ def test_a_study_gets_the_splits_that_it_asks_for_and_no_others() -> None:
     tested = folds.filter(pl.col("part") == "test")
     assert sorted(tested["subject_id"]) == [1, 2, 3, 4]
     assert folds.filter(pl.col("held_out") == "0")["part"].to_list().count("test") == 2
+    four = splits.make_splits(subjects, index, SplitRules(folds=4), KEY, shifts)
+    assert [four.filter(pl.col("held_out") == str(n))["part"].to_list().count("test") for n in range(4)] == [1, 1, 1, 1]
     both = splits.make_splits(subjects, index, SplitRules(folds=2, parts=SHARES), KEY, shifts)
     named = splits.with_split(subjects, both)
     assert (

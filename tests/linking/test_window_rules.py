@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from unibase.groundwork.tables import EVENTS
+from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP
 from unibase.linking.asof.join import join
 from unibase.linking.index_event import index_events
 from unibase.linking.options import IndexRule, Windows
+from unibase.linking.windows import one_vocabulary
 
 PAGE = Path(__file__).parents[2] / "docs" / "linking.md"
 CASES = [
@@ -99,5 +100,96 @@ def test_the_bounds_of_a_window_by_cases(window: str, said: str, is_used: bool, 
     )
 
 
+CHOICES = [
+    tuple(cell.strip() for cell in line.strip("|").split("|"))
+    for line in PAGE.read_text(encoding="utf-8").splitlines()
+    if re.match(r"\| (latest|first|closest) \|", line)
+]
+SERIES = {"StudyInstanceUID": "1", "Modality": "CT", "region": "GTV", "image_type": "original", "engine": "unibase",
+          "mode": "ibsi", "settings_digest": "s"}  # fmt: skip
+
+
+def taken(rows: list[dict[str, object]], window: dict[str, object], door: str) -> float | None:
+    """Return the place, from 1, of the row that a window takes through one of the three doors."""
+    numbered = [row | {"subject_id": 1, "place": float(place)} for place, row in enumerate(rows, 1)]
+    windows = Windows.model_validate({"clinical": {"ldh": {"concept": "ldh"} | window}} if door == "event" else {door: window})
+    start: dict[str, object] = {"code": "START", "source": "lyon/a", "source_row": 9, "subject_id": 1}
+    start |= dict.fromkeys(("time", "time_min", "time_max"), DAY + timedelta(hours=10))
+    said = [
+        {"code": "LDH", "numeric_value": row.pop("place"), "source": "lyon/b", "source_row": place, **row}
+        for place, row in enumerate([dict(row) for row in numbered], 1)
+    ]
+    events = [start, *(said if door == "event" else [])]
+    found = index_events(
+        EVENTS.conform(_frame(events, EVENTS.schema())), CONCEPTS, IndexRule.model_validate({"concept": "start"})
+    )
+    features, samples = _features(numbered) if door == "imaging" else None, _samples(numbered) if door == "rna" else None
+    joined = join(EVENTS.conform(_frame(events, EVENTS.schema())), features, samples, found, windows, CONCEPTS)
+    column = {"event": "ldh", "rna": "rna_sample", "imaging": "CT_GTV_original_place"}[door]
+    (value,) = joined.analysis[column].to_list() if column in joined.analysis.columns else [None]
+    return None if value is None else float(value)
+
+
+def _frame(rows: list[dict[str, object]], schema: pl.Schema) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: schema[name] for row in rows for name in row})
+
+
+def _samples(rows: list[dict[str, object]]) -> pl.DataFrame:
+    kept = [{f"sample_{name}": row[name] for name in ("time", "time_min", "time_max") if name in row} for row in rows]
+    fixed = {"assay": "rna", "primary": 1, "status": "used", "reason": ""}
+    named = [row | fixed | {"colname": str(place)} for place, row in enumerate(kept, 1)]
+    return SAMPLE_MAP.conform(_frame(named, SAMPLE_MAP.schema()))
+
+
+def _features(rows: list[dict[str, object]]) -> pl.DataFrame:
+    found = []
+    for place, row in enumerate(rows, 1):
+        own = {"SeriesInstanceUID": str(place), "source_digest": str(place), "original_place": float(place)}
+        found.append(SERIES | own | {"subject_id": 1, "series_time": row.get("time")})
+    return FEATURES.conform(pl.DataFrame(found, schema_overrides={"series_time": pl.Datetime("us")}))
+
+
+@pytest.mark.parametrize("door", ["event", "rna", "imaging"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_the_rule_of_time_is_one_for_events_samples_and_images(case: tuple[str, ...], door: str) -> None:
+    said, expected, *_ = case
+    if door == "event" or not (", " in said or (door == "imaging" and len(said) == 7)):
+        assert taken([row(said)], {"from_days": -30}, door) == (1 if expected == "used" else None)
+
+
+@pytest.mark.parametrize("door", ["rna", "imaging"])
+@pytest.mark.parametrize(("window", "said", "is_used"), BOUNDS)
+def test_the_bounds_are_those_of_samples_and_images_too(window: str, said: str, is_used: bool, door: str) -> None:
+    at = DAY + timedelta(hours=10) + distance(said)
+    shape = YAML(typ="safe").load("{" + window + "}")
+    assert (taken([dict.fromkeys(("time", "time_min", "time_max"), at)], dict(shape), door) == 1) == is_used
+
+
+@pytest.mark.parametrize("door", ["event", "rna", "imaging"])
+@pytest.mark.parametrize("case", CHOICES, ids=" ".join)
+def test_which_of_two_is_taken(case: tuple[str, ...], door: str) -> None:
+    choose, first, second, expected, _ = case
+    if door == "imaging" and {len(first), len(second)} & {7}:
+        return  # an image has an instant or a day
+    both = [row(first), row(second)]
+    place = ["the first", "the second", "none"].index(expected)
+    assert taken(both, {"choose": choose}, door) == (place + 1 if place < 2 else None)
+
+
 def test_the_tables_are_there() -> None:
+    assert len(CHOICES) >= 12
     assert len(CASES) >= 18 and len(BOUNDS) >= 21
+
+
+@pytest.mark.parametrize(
+    ("codes", "rows", "kept"),
+    [
+        (["ICD10//C34", "SNOMED//254637007"], [1, 1], ["ICD10//C34"]),
+        (["ICD10//C34", "ICD10//I10"], [1, 1], ["ICD10//C34", "ICD10//I10"]),
+        (["ICD10//C34", "SNOMED//254637007"], [1, 2], ["ICD10//C34", "SNOMED//254637007"]),
+        (["ICD10//C34", "SNOMED//254637007"], [None, None], ["ICD10//C34", "SNOMED//254637007"]),
+    ],
+)
+def test_what_one_row_says_in_several_vocabularies_counts_once(codes: list[str], rows: list[int | None], kept: list[str]) -> None:
+    frame = pl.DataFrame({"subject_id": 7, "source": "lyon", "source_row": rows, "code": codes})
+    assert one_vocabulary(frame)["code"].to_list() == kept

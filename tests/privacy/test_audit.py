@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,36 @@ def test_entries_follow_one_another(tmp_path: Path) -> None:
     assert log.verify() == 2
     assert [entry["action"] for entry in log.entries()] == ["link", "release"]
     assert log.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_can_be_checked_without_this_software(tmp_path: Path) -> None:
+    """Oracle: a seal is the SHA-256 of its entry as JSON in order of keys; the first entry follows on 64 zeros."""
+    log = AuditLog(tmp_path / "vault" / "of" / "lyon" / "audit.jsonl")
+    log.append("opérateur", "link", 20, {"key": "fingerprint"})
+    log.append("operator", "release", 18)
+    previous = "0" * 64
+    for line in log.path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        assert line == json.dumps(entry, sort_keys=True)
+        assert entry["previous"] == previous
+        previous = entry.pop("seal")
+        assert hashlib.sha256(json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()).hexdigest() == previous
+
+
+def test_a_log_without_a_second_place_lacks_nothing_there(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append("operator", "link", 1)
+    assert log.reach_copy() == 0
+
+
+def test_a_line_that_is_no_entry_is_named_by_its_number(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    for number in range(3):
+        log.append("operator", "link", number)
+    first, _, third = log.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.path.write_text(first + "nothing\n" + third, encoding="utf-8")
+    with pytest.raises(UserError, match="line 2"):
+        log.entries()
 
 
 @pytest.mark.parametrize("change", ["edit", "remove", "swap"])

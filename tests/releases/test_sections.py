@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import CHECKOUT
 from unibase.releases.disclosure.harmonised_counts import masked
 from unibase.releases.report import sections
 from unibase.releases.report.data import at_least
@@ -27,7 +28,12 @@ def test_the_page_opens_with_the_cohort_and_ends_with_how_to_open_it() -> None:
 def test_a_section_stands_after_the_one_it_names_wherever_it_is_found() -> None:
     found = [_section("d", "b"), _section("c", "b"), _section("b", "a"), _section("a", FIRST), _section("e", "a")]
     for turned in (found, found[::-1]):
-        assert [one.name for one in in_order(turned)] == ["a", "b", "c", "d", "e"]
+        assert [one.name for one in in_order(turned)] == ["a", "e", "b", "c", "d"]
+
+
+def test_a_section_added_beside_the_thread_of_the_page_stands_at_once_after_the_one_it_names() -> None:
+    found = [_section("flow", FIRST), _section("survival", "flow"), _section("open", "survival"), _section("walked", "flow")]
+    assert [one.name for one in in_order(found)] == ["flow", "walked", "survival", "open"]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +49,10 @@ def test_a_section_that_cannot_be_placed_stops_the_build_and_does_not_vanish(fou
         in_order(found)
 
 
-def test_sections_say_which_linked_tables_they_are_drawn_from() -> None:
-    assert evidence_names() == ("concordance", "coverage", "quality")
+def test_tables_that_sections_are_drawn_from_are_left_by_the_stage_before() -> None:
+    link = (CHECKOUT / "flows" / "stages" / "link.py").read_text(encoding="utf-8")
+    assert all(f'"{name}": ' in link for name in evidence_names())
+    assert "concordance" in evidence_names()
 
 
 def test_what_no_program_weighs_is_told_in_multiples_of_the_smallest_count() -> None:
