@@ -25,8 +25,6 @@ TARGET_NODE_MM = 15.0
 """A node is measurable from this short axis on."""
 TARGET_LESION_MM = 10.0
 """Another lesion is measurable from this longest diameter on (CT)."""
-TOO_SMALL_MM = 5.0
-"""The size given to a lesion that is seen but too small to measure."""
 PROGRESSION_RATIO = 1.2
 PROGRESSION_MM = 5.0
 RESPONSE_RATIO = 0.7

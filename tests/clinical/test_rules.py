@@ -12,7 +12,7 @@ import pytest
 
 from tests.clinical.test_derivations import events, index
 from unibase.clinical.derived.endpoints import derive
-from unibase.clinical.derived.recist import overall_response
+from unibase.clinical.derived.recist import Lesion, Visit, irecist, overall_response, recist
 from unibase.clinical.formats import omop, omop_concepts
 from unibase.clinical.formats.fhir import read_resources
 from unibase.clinical.formats.fhir_fields import Context
@@ -244,6 +244,25 @@ def test_cut_off(row: str, until: str, becomes: str) -> None:
     reasons = [problem.reason for problem in kept.problems] + [key.split("\t")[0] for key in kept.tally]
     assert reasons == ([] if becomes == "event" else [becomes.split("`")[1]])
     assert len(kept.gone) == len(reasons)
+
+
+def sizes_of(said: str) -> dict[str, float | None]:
+    return {f"lesion {n}": None if size == "?" else float(size) for n, size in enumerate(said.split("+"))}
+
+
+def visit_of(said: str) -> Visit:
+    sizes, *new = said.split(" ")
+    return Visit(sizes_of(sizes), new_lesion=bool(new), **({"new_lesion_sum": float(new[1])} if new[1:] else {}))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said", "expected", "immune", "why"), rows("| baseline | visits | RECIST 1.1 | iRECIST | why |")
+)
+def test_response_over_visits(baseline: str, said: str, expected: str, immune: str, why: str) -> None:
+    lesions = [Lesion(name, size or 0.0) for name, size in sizes_of(baseline).items()]
+    visits = [visit_of(one) for one in said.split("; ")]
+    assert "; ".join(one.overall for one in recist(lesions, visits)) == expected
+    assert "; ".join(irecist(lesions, visits)) == immune
 
 
 @pytest.mark.parametrize(("target", "other", "new", "overall"), rows("| target | non-target | new lesion | overall |"))
