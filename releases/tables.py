@@ -54,11 +54,25 @@ ROBUSTNESS = Table(
     open=True,
 )
 
+HOW_GOOD = (
+    "SliceThickness",
+    "ConvolutionKernel",
+    "KVP",
+    "MagneticFieldStrength",
+    "motion",
+    "uptake",
+    "filled_slices",
+    "notes",
+    "noise",
+    "truncation",
+)
+"""What the table of stores repeats of the table of volumes: how an image was made, and how good it is."""
 RELEASED_IMAGES = Table(
     "images",
     VOXELS.text,
     (
         *VOXELS.columns,
+        *(column for column in IMAGES.columns if column.name in HOW_GOOD),
         Column("days_from_index", pl.Int64(), "Whole days from the subject's index to the image.", "d"),
     ),
     key=VOXELS.key,

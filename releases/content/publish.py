@@ -189,7 +189,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     coarse = coarser(inputs)
     before, subjects = coarse.before, coarse.subjects
     disclosure_policy.enforce(disclosure_policy.measure(subjects, inputs.policy))
-    images = None if inputs.voxels is None else shipped.released(inputs.voxels, before)
+    images = None if inputs.voxels is None else shipped.released(inputs.voxels, before, inputs.volumes)
     counted = _write_tables(inputs, coarse, folder)
     if inputs.voxels is not None and images is not None:
         counted["images"] = _write_table("images", [images], dictionary.Tally(), folder)

@@ -17,9 +17,10 @@ from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import uid
 from unibase.releases.exports.extract_request import Request
 from unibase.releases.images.shipped import FOLDER
+from unibase.releases.tables import HOW_GOOD
 
 TABLE = "images"
-_OWN = ("StudyInstanceUID", "centre", "series_time", "Manufacturer", "ManufacturerModelName")
+_OWN = ("StudyInstanceUID", "centre", "series_time", "Manufacturer", "ManufacturerModelName", *HOW_GOOD)
 """Columns of the release's table that do not leave: names of the release, and what a request has not asked for."""
 
 
@@ -61,7 +62,7 @@ def add_images(release: Path, request: Request, pseudonyms: pl.DataFrame, projec
     ordered = leaving.sort("pseudonym", "path").iter_rows(named=True)
     rows = [{**row, **asdict(_copied(row, release, project, folder))} for row in ordered]
     dropped = [*_OWN, "pseudonym", *(["days_from_index"] if request.dates != "relative" else [])]
-    return pl.DataFrame(rows, schema=leaving.schema).drop(dropped).sort("subject_id", "path")
+    return pl.DataFrame(rows, schema=leaving.schema).drop(dropped, strict=False).sort("subject_id", "path")
 
 
 @dataclass(frozen=True)

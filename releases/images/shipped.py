@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.image_tables import VOXELS
+from unibase.groundwork.image_tables import IMAGES
+from unibase.releases.tables import HOW_GOOD, RELEASED_IMAGES
 
 FOLDER = "images"
 """Folder of the stores in a release."""
@@ -32,21 +33,24 @@ class Voxels:
     targets: tuple[str, ...] = ()
 
 
-def released(voxels: Voxels, subjects: pl.DataFrame) -> pl.DataFrame:
-    """Return the table `images` of a release: the stores of its subjects, their paths in it, and the day of each from the index.
+def released(voxels: Voxels, subjects: pl.DataFrame, volumes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return the table `images` of a release: the stores of its subjects, their paths in it, the day of each from the index, and
+    how good each image is.
 
     Args:
         voxels: What staging holds.
         subjects: Subjects of the release: `subject_id`, and `INDEXDT` where they have an index.
+        volumes: What is known of each volume, as `IMAGES`; None where nothing is.
 
     Returns:
-        An VOXELS frame with `days_from_index` (whole days; null without index), sorted by its key.
+        A RELEASED_IMAGES frame, `days_from_index` in whole days and null without index, sorted by its key.
     """
     index = subjects.select("subject_id", pl.col("INDEXDT").cast(pl.Date) if "INDEXDT" in subjects.columns else _no_date())
     path = pl.concat_str(pl.lit(f"{FOLDER}/"), "subject_id", pl.lit("/"), "path").alias("path")
     days = (pl.col("series_time").dt.date() - pl.col("INDEXDT")).dt.total_days().cast(DAYS).alias("days_from_index")
     mine = voxels.table.join(index, on="subject_id", how="inner").with_columns(days, path).drop("INDEXDT")
-    return VOXELS.conform(mine)
+    known = (IMAGES.empty() if volumes is None else volumes).select(*IMAGES.key, *HOW_GOOD)
+    return RELEASED_IMAGES.conform(mine.join(known, on=list(IMAGES.key), how="left"))
 
 
 def ship(voxels: Voxels, table: pl.DataFrame, release: Path) -> None:

@@ -284,6 +284,7 @@ def test_images_leave_under_the_projects_names(
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_bytes(content)
     table = pl.read_parquet(tmp_path / "x/tables/images.parquet")
+    assert not {"centre", "Manufacturer", "ConvolutionKernel", "noise"} & set(table.columns), "nobody asked for it"
     assert table.height == count
     assert set(table["subject_id"]) <= set(pl.read_parquet(tmp_path / "x/tables/subjects.parquet")["subject_id"])
     for store, digest in table.select("path", "digest").iter_rows():

@@ -20,7 +20,7 @@ import zarr
 from tests.releases.describe_example import DESCRIPTION
 from tests.releases.examples import make_inputs
 from unibase.groundwork.files import sha256_folder
-from unibase.groundwork.image_tables import VOXELS
+from unibase.groundwork.image_tables import IMAGES, VOXELS
 from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
@@ -119,6 +119,18 @@ def test_the_day_of_an_image_is_counted_from_the_index() -> None:
     assert table["days_from_index"].to_list() == [-3]
     assert table["path"].to_list() == ["images/1/1/v"]
     assert released(Voxels(frame, Path()), subjects.drop("INDEXDT"))["days_from_index"].to_list() == [None]
+
+
+def test_a_store_says_how_its_volume_was_made_and_how_good_it_is() -> None:
+    row: dict[str, Any] = {column.name: None for column in VOXELS.columns}
+    row |= {"subject_id": 1, "SeriesInstanceUID": "1", "region": "", "digest": "d"}
+    names = ("phase 1 of 2", "phase 2 of 2")
+    rows = [{**row, "volume": name, "path": f"1/{n}"} for n, name in enumerate(names)]
+    frame = VOXELS.conform(pl.DataFrame(rows, schema=VOXELS.schema()))
+    about: dict[str, Any] = {"subject_id": 1, "centre": "lyon", "SeriesInstanceUID": "1", "volume": names[1], "noise": 7.5}
+    volumes = IMAGES.conform(pl.DataFrame([about | {"notes": "tilt-resampled"}], schema=IMAGES.schema()))
+    table = released(Voxels(frame, Path()), pl.DataFrame({"subject_id": [1]}), volumes)
+    assert table.select("volume", "noise", "notes").rows() == [(names[0], None, None), (names[1], 7.5, "tilt-resampled")]
 
 
 def test_the_day_is_counted_from_the_index_and_not_from_what_a_policy_makes_of_it(tmp_path: Path) -> None:
