@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unibase.groundwork.sections import Section
 
-AttackName = Literal["life-span", "rare-codes", "order-of-export"]
+AttackName = Literal["life-span", "list-of-deaths", "rare-codes", "order-of-export"]
 """An attack on a single release (`unibase attack`)."""
 
 
@@ -57,10 +57,12 @@ class Release(Section):
     Where every header of a series says RecognizableVisualFeatures NO, as who removed a face writes, none is shown; YES is
     believed too."""
     disclosure: Disclosure = Disclosure()
-    provenance: Literal["rows", "keyed"] = "rows"
-    """What is told of the rows of sources: their numbers, or pseudonyms of them that no export and no other key shares."""
-    birth: Literal["day", "month", "year"] = "day"
-    """What the timeline tells of dates of birth. Days lived, from birth to death, are true days: a list of deaths knows them."""
+    provenance: Literal["rows", "keyed"] = "keyed"
+    """What is told of the rows of sources: their numbers, or pseudonyms of them that no export and no other key shares.
+    `unibase explain --key-file` tells the custodian the number again."""
+    birth: Literal["day", "month", "year"] = "year"
+    """What the timeline tells of dates of birth. Days lived, from birth to death, are true days: a list of deaths knows them.
+    Ages, windows and endpoints are worked out before, from the day."""
     attack_limits: dict[AttackName, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Attack to the share of subjects that it may single out, such as `life-span: 0.05`; a release over one is not published. `unibase
     attack RELEASE` shows the shares."""

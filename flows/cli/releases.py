@@ -213,7 +213,7 @@ def explore(release: Path, *, port: int = 0) -> None:
 
 
 @app.command
-def explain(release: Path, subject: int, variable: str) -> None:
+def explain(release: Path, subject: int, variable: str, *, key_file: Path | None = None) -> None:
     """Say in plain words where one value of a release comes from.
 
     Example: `unibase explain releases/uniriv-demo/1.0.0 355940857260635191 ldh`
@@ -224,10 +224,19 @@ def explain(release: Path, subject: int, variable: str) -> None:
         variable: Column of the analysis or subjects table; OS or OS_CNSR; rna_ENSG00000141510 for a gene; the PARAMCD
             of repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
             bds/LDH looks in one table or modality alone.
+        key_file: Key of the study. A release names rows of the sources by keyed numbers; with the key the custodian gets the
+            numbers of the hospital's export.
     """
     from unibase.releases.read.explain import explain as say
 
-    print(say(release, subject, variable))
+    said = say(release, subject, variable)
+    if key_file is not None:
+        from unibase.privacy.keys import read_key_file
+        from unibase.releases.content.leaving import rows_key
+        from unibase.releases.read.source_rows import with_row_numbers
+
+        said = with_row_numbers(said, rows_key(read_key_file(key_file)))
+    print(said)
 
 
 @app.command

@@ -60,7 +60,7 @@ from unibase.privacy.dates import shift
 from unibase.releases.catalogue.marked_versions import MARKS
 from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
-from unibase.releases.content.leaving import Leaving
+from unibase.releases.content.leaving import Leaving, rows_key
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.signing import sign
 from unibase.releases.content.wide_tables import Source, columns
@@ -131,7 +131,7 @@ def _flow(linked: Linked) -> list[dict[str, object]]:
 
 def _rows_key(run: Run) -> bytes | None:
     """Return the secret under which numbers of source rows leave, or None where they leave as they are."""
-    return run.key.derive("release/source-rows") if run.study.release.provenance == "keyed" else None
+    return rows_key(run.key) if run.study.release.provenance == "keyed" else None
 
 
 def _told_outside(quarantine: pl.DataFrame) -> pl.DataFrame:

@@ -6,12 +6,18 @@ what naming begins with (WP29 Opinion 05/2014 on anonymisation techniques, secti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.optimize import isotonic_regression
+
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
+from unibase.releases.attack.found import Attack
+from unibase.releases.attack.life_spans import among_all_dead, among_members, life_spans
+from unibase.releases.content import manifest
 
 ROUNDS = 25
 """Rounds in which a common calendar and the shift of each subject are fitted in turn."""
@@ -19,35 +25,10 @@ LEAST_ROWS = 3
 """Rows of one source that a subject needs for its shift to be estimated."""
 TOLD_DAYS = 16.0
 """A shift that is told to within so many days is told: the true dates of hospital stays can then be looked for."""
+LEAST_IN_ORDER = 0.8
+"""Share of a subject's next rows that must be later for an export to be in order of date; by chance it is a half."""
 _LEAST_SUBJECTS = 5
 _DAY = 86_400_000_000
-
-
-@dataclass(frozen=True)
-class Attack:
-    """What one attack on a release achieves.
-
-    Attributes:
-        name: Short name, in kebab case.
-        singled_out: Subjects that it tells apart from all others.
-        of: Subjects that it could be tried on.
-        with_what: What the attacker holds beside the release.
-    """
-
-    name: str
-    singled_out: int
-    of: int
-    with_what: str
-
-    @property
-    def share(self) -> float:
-        """The share of the subjects it was tried on, 0 to 1; 0 where there are none.
-
-        Example:
-            >>> Attack("life-span", 3, 12, "a list of deaths").share
-            0.25
-        """
-        return self.singled_out / self.of if self.of else 0.0
 
 
 def attack(release: Path | str) -> list[Attack]:
@@ -62,45 +43,22 @@ def attack(release: Path | str) -> list[Attack]:
     release = Path(release)
     events = pl.read_parquet(release / "timeline" / "data" / "**" / "*.parquet", hive_partitioning=False)
     events = events.with_columns(pl.col("code").cast(pl.String), pl.col("source").cast(pl.String))
-    subjects = pl.read_parquet(release / "tables" / "subjects.parquet")
-    return [life_span(events, subjects), rare_codes(events, subjects), order_of_export(events)]
+    subjects, adtte = (pl.read_parquet(release / "tables" / f"{name}.parquet") for name in ("subjects", "adtte"))
+    about = manifest.read(release) if (release / manifest.MANIFEST).exists() else {}
+    # What a policy made coarser tells no year of age.
+    known = subjects.drop(about.get("coarsened", {}), strict=False)
+    spans = life_spans(events, known, adtte)
+    return [
+        among_members(spans),
+        among_all_dead(spans, _largest_shift(about)),
+        rare_codes(events, subjects),
+        order_of_export(events),
+    ]
 
 
-def life_span(events: pl.DataFrame, subjects: pl.DataFrame) -> Attack:
-    """With a list of deaths that all subjects stand in: who is the only one of their sex to have lived so many days?
-
-    A shift of dates moves birth and death alike, so that days lived are true. What a partial date leaves open is left open.
-
-    Args:
-        events: EVENTS of the release.
-        subjects: Table `subjects` of the release, for `SEX`.
-    """
-    spans = _bounds(events, "MEDS_BIRTH").join(_bounds(events, "MEDS_DEATH"), on="subject_id", suffix="_death")
-    lived = spans.select(
-        "subject_id",
-        (pl.col("from_death") - pl.col("to")).dt.total_days().alias("least"),
-        (pl.col("to_death") - pl.col("from")).dt.total_days().alias("most"),
-    )
-    sexes = subjects.select("subject_id", pl.col("SEX").fill_null("")) if "SEX" in subjects.columns else None
-    lived = lived.join(sexes, on="subject_id") if sexes is not None else lived.with_columns(pl.lit("").alias("SEX"))
-    alone = 0
-    for group in lived.partition_by("SEX"):
-        least, most = group["least"].to_numpy(), group["most"].to_numpy()
-        # How many have a span that may be this one: begun before its end, less those ended before its beginning.
-        begun = np.searchsorted(np.sort(least), most, side="right")
-        ended = np.searchsorted(np.sort(most), least, side="left")
-        alone += int((begun - ended == 1).sum())
-    return Attack("life-span", alone, lived.height, "a list of deaths, with sex, birth and death to the day")
-
-
-def _bounds(events: pl.DataFrame, code: str) -> pl.DataFrame:
-    """Return `subject_id, from, to`: the days that the event of a code can mean."""
-    midnight = pl.col("time").dt.truncate("1d") == pl.col("time")
-    end = pl.when(midnight).then(pl.col("time") + pl.duration(days=1)).otherwise(pl.col("time"))
-    rows = events.filter(pl.col("code") == code).select(
-        "subject_id", pl.coalesce("time_min", "time").alias("from"), pl.coalesce("time_max", end).alias("to")
-    )
-    return rows.drop_nulls().group_by("subject_id").agg(pl.col("from").min(), pl.col("to").max())
+def _largest_shift(about: Mapping[str, Any]) -> int:
+    """Return the largest shift of dates that a release names, in days; the usual one where it names none."""
+    return int(about.get("settings", {}).get("deidentification", {}).get("max_shift_days", DEFAULT_MAX_SHIFT_DAYS))
 
 
 def rare_codes(events: pl.DataFrame, subjects: pl.DataFrame) -> Attack:
@@ -127,18 +85,27 @@ def order_of_export(events: pl.DataFrame) -> Attack:
     """
     dated = events.filter(pl.col("time").is_not_null() & pl.col("source_row").is_not_null())
     told: set[int] = set()
-    tried: set[int] = set()
+    tried: set[int] = set(dated["subject_id"].unique())
     for source in dated.partition_by("source"):
         rows = source.select("subject_id", "source_row", "time").unique(["subject_id", "source_row"], maintain_order=True)
         rows = rows.filter(pl.len().over("subject_id") >= LEAST_ROWS).sort("source_row", "subject_id")
-        if rows["subject_id"].n_unique() < _LEAST_SUBJECTS:
+        if rows["subject_id"].n_unique() < _LEAST_SUBJECTS or not _in_order_of_date(rows):
             continue
         number = rows["subject_id"].rank("dense").to_numpy().astype(np.int64) - 1
         days = rows["time"].cast(pl.Int64).to_numpy() / _DAY
         ids = np.unique(rows["subject_id"].to_numpy())
-        tried |= set(ids.tolist())
         told |= set(ids[_error_of_shift(number, days) <= TOLD_DAYS].tolist())
     return Attack("order-of-export", len(told), len(tried), "nothing")
+
+
+def _in_order_of_date(rows: pl.DataFrame) -> bool:
+    """Return whether later rows of a subject mostly have later days: in any other order, numbers of rows tell no calendar.
+
+    `rows`: `subject_id, source_row, time`, in order of `source_row`.
+    """
+    steps = rows.select((pl.col("time") - pl.col("time").shift(1).over("subject_id")).dt.total_microseconds().alias("step"))
+    changed = steps.drop_nulls().filter(pl.col("step") != 0)["step"]
+    return bool(len(changed) and (changed > 0).mean() >= LEAST_IN_ORDER)  # type: ignore[operator]
 
 
 def _error_of_shift(number: np.ndarray, days: np.ndarray) -> np.ndarray:

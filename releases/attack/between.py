@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from unibase.releases.attack.attackers import Attack
+from unibase.releases.attack.found import Attack
 from unibase.releases.content import manifest
 
 
@@ -27,7 +27,7 @@ def attack_pair(first: Path | str, second: Path | str, min_cell: int) -> list[At
     if keys[0] == keys[1]:
         # Under one key the pseudonyms are the same by design: what counts is who came or went.
         return [_difference(first, second, min_cell)]
-    return [_by_rows(first, second), _by_values(first, second)]
+    return [_by_rows(first, second), _by_texts(first, second), _by_order(first, second), _by_values(first, second)]
 
 
 def _difference(first: Path, second: Path, min_cell: int) -> Attack:
@@ -41,6 +41,25 @@ def _by_rows(first: Path, second: Path) -> Attack:
     """Join by the numbers of source rows: they are of the hospital's export, whatever the key."""
     one, two = (_rows(folder) for folder in (first, second))
     return Attack("source-rows", _joined(one, two, ["source", "source_row"]), _subjects(first).len(), "both, under two keys")
+
+
+def _by_texts(first: Path, second: Path) -> Attack:
+    """Join by texts that one subject alone has: names of samples, UIDs, digests."""
+    one, two = (_texts(folder) for folder in (first, second))
+    return Attack("shared-texts", _joined(one, two, ["column", "value"]), _subjects(first).len(), "both, under two keys")
+
+
+def _by_order(first: Path, second: Path) -> Attack:
+    """Join by place: tables in the order of a source put the same person in the same place, ones by pseudonym put nobody."""
+    in_order = 0
+    for path in sorted((first / "tables").glob("*.parquet")):
+        other = second / "tables" / path.name
+        if "subject_id" not in pl.read_parquet_schema(path) or not other.exists():
+            continue
+        orders = [pl.read_parquet(one, columns=["subject_id"])["subject_id"].unique(maintain_order=True) for one in (path, other)]
+        if not any(one.is_sorted() for one in orders):
+            in_order = max(in_order, min(map(len, orders)))
+    return Attack("row-order", in_order, _subjects(first).len(), "both, under two keys")
 
 
 def _by_values(first: Path, second: Path) -> Attack:
@@ -70,7 +89,25 @@ def _rows(release: Path) -> pl.DataFrame:
     return rows.drop_nulls().unique().collect().filter(pl.col("subject_id").is_in(_subjects(release).implode()))
 
 
+def _texts(release: Path) -> pl.DataFrame:
+    """Return `subject_id, column, value` of all texts of all tables, but for those that say the subject's number."""
+    found = []
+    for path in sorted((release / "tables").glob("*.parquet")):
+        frame = pl.read_parquet(path)
+        frame = frame.rename({"primary": "subject_id"} if "primary" in frame.columns else {})
+        if "subject_id" in frame.columns:
+            texts = frame.select("subject_id", cs.string()).drop("USUBJID", strict=False)
+            found.append(texts.unpivot(index="subject_id", variable_name="column", value_name="value").drop_nulls())
+    return pl.concat(found).unique()
+
+
 def _values(release: Path) -> pl.DataFrame:
-    """Return `subject_id, column, value` of all measured numbers of the tables of one row a subject."""
+    """Return `subject_id, column, value` of all measured numbers of the tables of one row a subject, and of times to endpoints."""
     table = pl.read_parquet(release / "tables" / "analysis.parquet").select("subject_id", cs.float())
-    return table.unpivot(index="subject_id", variable_name="column", value_name="value").drop_nulls()
+    found = [table.unpivot(index="subject_id", variable_name="column", value_name="value")]
+    if (path := release / "tables" / "adtte.parquet").exists():
+        times = pl.read_parquet(path, columns=["subject_id", "PARAMCD", "AVAL"])
+        found.append(
+            times.select("subject_id", pl.col("PARAMCD").alias("column"), pl.col("AVAL").cast(pl.Float64).alias("value"))
+        )
+    return pl.concat(found).drop_nulls()

@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from unibase.privacy.keys import Key
+
 Birth = Literal["day", "month", "year"]
 """What is told of a date of birth."""
 _ROWS = (("source", "source_row"), ("SRCDOM", "SRCSEQ"))
@@ -40,7 +42,7 @@ class Leaving:
             frame = _coarser_births(frame, self.birth)
         for source, row in _ROWS:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
-                frame = frame.with_columns(_keyed_rows(frame[source], frame[row], self.rows_key))
+                frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
         return frame
 
 
@@ -48,7 +50,16 @@ AS_THEY_ARE = Leaving()
 """Rows leave with their numbers, and births to the day."""
 
 
-def _keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
+def rows_key(key: Key) -> bytes:
+    """Return the secret under which the rows of a study's sources are named in its releases.
+
+    Args:
+        key: The key of the study.
+    """
+    return key.derive("release/source-rows")
+
+
+def keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
     """Return pseudonyms of source rows: positive, equal for equal rows, null where there is none.
 
     Args:
@@ -58,7 +69,7 @@ def _keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
 
     Example:
         >>> rows = pl.Series("source_row", [7, 7, 8, None])
-        >>> keyed = _keyed_rows(pl.Series(["lyon/a", "lyon/a", "lyon/a", "lyon/a"]), rows, b"secret")
+        >>> keyed = keyed_rows(pl.Series(["lyon/a", "lyon/a", "lyon/a", "lyon/a"]), rows, b"secret")
         >>> keyed[0] == keyed[1], keyed[0] == keyed[2], keyed[3]
         (True, False, None)
     """

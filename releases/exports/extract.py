@@ -1,8 +1,8 @@
 """Project extracts: what an approval names and no more, under the project's own pseudonyms, encrypted for its recipient.
 
 Pseudonyms are derived from the custodian's key and the project's name, so that the pseudonyms of two extracts say
-nothing of one another, nor of the release. Values that are unique to a person (a radiomic feature to its last digit)
-can still be matched by whoever holds two extracts: give two projects the same subjects only when that is acceptable.
+nothing of one another, nor of the release. Measured numbers carry noise of the project's own (`extract_noise`): no value is
+shared to its last digit. Who holds two extracts can still match persons by many columns that lie near one another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.csv_files import write_csv
 from unibase.releases.disclosure.small_counts import is_small
 from unibase.releases.exports.extract_images import add_images, check_images, images_left_out
+from unibase.releases.exports.extract_noise import MOST_DAYS, OF_DAYS, Noise, agreement, moved
 from unibase.releases.exports.extract_overlap import cuts_few
 from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
 from unibase.releases.read.index_day import INDEX, days_from_index, index_days
@@ -90,7 +92,8 @@ def extract(
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
     with tempfile.TemporaryDirectory(dir=target, prefix=".tmp-") as folder:
-        _fill(Path(folder), release, about, request, pseudonyms)
+        noise = Noise(_project_key(request, key), request.noise, agreement(release) if request.noise else {})
+        _fill(Path(folder), release, about, request, Leaves(pseudonyms, noise))
         _fill_images(Path(folder), release, request, pseudonyms, _project_key(request, key))
         _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
@@ -186,12 +189,25 @@ def _check_variables(release: Path, request: Request) -> None:
             raise UserError(f"endpoints: the release has no {', '.join(absent)}. It has: {', '.join(codes) or 'none'}.")
 
 
-def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, pseudonyms: pl.DataFrame) -> None:
+@dataclass(frozen=True)
+class Leaves:
+    """What is made of the rows of subjects before they leave: `pseudonyms` (`subject_id`, `pseudonym`) and `noise`."""
+
+    pseudonyms: pl.DataFrame
+    noise: Noise
+
+    def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return rows of one a subject, of all of the release (`frame`), with noise, of those who leave."""
+        return self.noise.applied(frame, self.pseudonyms["subject_id"])
+
+
+def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, leaves: Leaves) -> None:
+    pseudonyms = leaves.pseudonyms
     frames: dict[str, pl.DataFrame] = {}
     for table, columns in request.variables.items():
-        frames[table] = _table(release, table, columns, request, pseudonyms)
+        frames[table] = _table(release, table, columns, request, leaves)
     for name, variables in request.matrices.items():
-        frames[name] = _rename(_matrix(release, name, variables), pseudonyms)
+        frames[name] = _rename(leaves.measured(_matrix(release, name, variables)), pseudonyms)
     for name, frame in frames.items():
         write_parquet(frame, folder / "tables" / f"{name}.parquet")
         write_csv(frame, folder / "csv" / f"{name}.csv")
@@ -210,9 +226,18 @@ def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, 
             "variables": {**request.variables, **request.matrices},
             "endpoints": request.endpoints,
             "dates": request.dates,
+            "noise": _told_noise(request),
             "status": "pseudonymised, not anonymous; delete it when the approval ends",
         },
     )
+
+
+def _told_noise(request: Request) -> str:
+    """Return what a reader must know of the noise in the numbers."""
+    if request.noise == 0:
+        return "none: values are exact"
+    days = f"; days move by at most {MOST_DAYS}, for each subject as one" if request.dates == "relative" else ""
+    return f"measured numbers by at most {request.noise:g} of a column's standard deviation (of logarithms where all are above 0){days}"
 
 
 def _fill_images(folder: Path, release: Path, request: Request, pseudonyms: pl.DataFrame, project: Key) -> None:
@@ -228,13 +253,18 @@ def _fill_images(folder: Path, release: Path, request: Request, pseudonyms: pl.D
         write_json(folder / "left_out.json", {"images_that_may_show_a_face": out})
 
 
-def _table(release: Path, table: str, columns: list[str], request: Request, pseudonyms: pl.DataFrame) -> pl.DataFrame:
+def _table(release: Path, table: str, columns: list[str], request: Request, leaves: Leaves) -> pl.DataFrame:
     """Return the asked columns of a table, of the subjects and, in `adtte`, of the endpoints that leave."""
     rows = pl.scan_parquet(release / "tables" / f"{table}.parquet")
     if table == "adtte" and request.endpoints:
         rows = rows.filter(pl.col("PARAMCD").is_in(request.endpoints))
     frame = rows.select(list(dict.fromkeys(["subject_id", *columns]))).collect()
-    return _minimise(_rename(frame, pseudonyms), pseudonyms, index_days(release, manifest.read(release)), request.dates)
+    if table == "analysis":
+        frame = leaves.measured(frame)
+    index = index_days(release, manifest.read(release))
+    by_days = [name for name in OF_DAYS if name in frame.columns and table == "adtte"]
+    frame = _minimise(frame, index, request.dates, leaves.noise.days(frame["subject_id"].unique()), by_days)
+    return _rename(frame, leaves.pseudonyms)
 
 
 def _dictionary(release: Path, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -257,20 +287,24 @@ def _rename(frame: pl.DataFrame, pseudonyms: pl.DataFrame) -> pl.DataFrame:
     return joined.drop("subject_id").rename({"pseudonym": "subject_id"})
 
 
-def _minimise(frame: pl.DataFrame, pseudonyms: pl.DataFrame, index: pl.DataFrame, rule: DateRule) -> pl.DataFrame:
+def _minimise(
+    frame: pl.DataFrame, index: pl.DataFrame, rule: DateRule, movement: pl.DataFrame, by_days: Sequence[str]
+) -> pl.DataFrame:
+    """Return rows with their dates as the rule has it, and with columns that count days (`by_days`) moved as the dates are."""
     dates = [name for name, dtype in frame.schema.items() if dtype.is_temporal()]
+    frame = frame.join(movement, on="subject_id", how="left", maintain_order="left").with_columns(map(moved, by_days))
     if rule == "none" or not dates:
-        return frame.drop(dates)
+        return frame.drop("_moved", *dates)
     if rule in ("month", "year"):
-        return frame.with_columns(pl.col(dates).dt.truncate("1mo" if rule == "month" else "1y"))
+        return frame.drop("_moved").with_columns(pl.col(dates).dt.truncate("1mo" if rule == "month" else "1y"))
     if index.is_empty():
         raise UserError(
             f"The dates {', '.join(dates)} cannot be told in days from the index: the release does not tell it to the day. "
             "Ask for `dates: month`, `year` or `none`."
         )
-    frame = frame.join(_rename(index, pseudonyms), on="subject_id", how="left", maintain_order="left")
-    days = [days_from_index(name).alias(f"{name}{DAYS}") for name in dates]
-    return frame.with_columns(days).drop(INDEX, *dates)
+    frame = frame.join(index, on="subject_id", how="left", maintain_order="left")
+    frame = frame.with_columns(days_from_index(name).alias(f"{name}{DAYS}") for name in dates)
+    return frame.with_columns(moved(f"{name}{DAYS}") for name in dates).drop(INDEX, "_moved", *dates)
 
 
 def _matrix(release: Path, modality: str, variables: list[str]) -> pl.DataFrame:

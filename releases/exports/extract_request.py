@@ -52,6 +52,8 @@ class Request(_Strict):
         endpoints: Endpoints (PARAMCD) whose rows of `adtte` leave; all of them where none is named.
         images: Modalities of the images whose voxels leave, of those that the release holds; each store under the project's names.
         head_images: Why images that may show a face leave as well; empty keeps them out.
+        noise: Most noise in measured numbers, as a share of a column's spread, within what a measurement repeats to; days from the
+            index move by up to a week. It is the project's own, so that two projects share no value. 0 leaves values exact.
         dates: `relative` gives days from the index; `month` and `year` the first day; `none` leaves dates out.
     """
 
@@ -68,6 +70,7 @@ class Request(_Strict):
     images: list[str] = []
     head_images: str = ""
     given_to: str = ""
+    noise: float = Field(default=0.1, ge=0, le=1)
 
     @property
     def name(self) -> str:
@@ -77,7 +80,9 @@ class Request(_Strict):
     @property
     def digest(self) -> str:
         """Digest of all that the request asks for; to whom it is encrypted does not count."""
-        return digest_of(self.model_dump(mode="json", by_alias=True, exclude={"recipients", "given_to"}))
+        # Exact values are what was given before there was noise: such a request is the same one.
+        apart = {"recipients", "given_to"} | ({"noise"} if self.noise == 0 else set())
+        return digest_of(self.model_dump(mode="json", by_alias=True, exclude=apart))
 
 
 def read_request(path: Path | str) -> Request:

@@ -46,7 +46,8 @@ def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, col
     if not found.height:
         return ["No event of the timeline says anything of it up to the index."]
     if column in FIRST_OF:
-        found = found.sort("source", "source_row").head(1)
+        # Rows of a source stand in the order of the export; their numbers may be keyed.
+        found = found.sort("source", maintain_order=True).head(1)
     return [_said(event) for event in (found if column in ALL_OF else found.tail(1)).iter_rows(named=True)]
 
 
@@ -63,7 +64,7 @@ def _events(folder: Path, subject_id: int, codes: Sequence[str], index: date | N
     if index is not None:
         found = found.filter(pl.col("time").is_null() | (pl.col("time").dt.date() <= index))
         found = found.with_columns(pl.lit(index).alias(INDEX)).with_columns(days_from_index("time").alias("days_from_index"))
-    return found.sort("time", "source", "source_row", nulls_last=False)
+    return found.sort("time", "source", nulls_last=False, maintain_order=True)
 
 
 def _said(event: Mapping[str, object]) -> str:

@@ -15,8 +15,11 @@ from unibase.flows.stages.release import publish
 from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import read_key_file
+from unibase.releases.content.leaving import rows_key
 from unibase.releases.read.explain import explain
 from unibase.releases.read.open import read_annotation
+from unibase.releases.read.source_rows import row_of, with_row_numbers
 
 LESION_TABLE = """\
   - name: lesions
@@ -73,9 +76,14 @@ def test_responses_from_lesions_reach_the_release(home: Path) -> None:
     adtte = pl.read_parquet(release / "tables" / "adtte.parquet").filter(
         (pl.col("subject_id") == subject) & (pl.col("PARAMCD") == "TTP")
     )
-    assert adtte.select("AVAL", "CNSR", "EVNTDESC", "SRCDOM", "SRCSEQ").row(0) == (172, 0, "PROGRESSION", "A/csv/lesions", 4)
+    assert adtte.select("AVAL", "CNSR", "EVNTDESC", "SRCDOM").row(0) == (172, 0, "PROGRESSION", "A/csv/lesions")
+    # Rows of the sources leave under keyed numbers; the key of the study tells them again.
+    key = rows_key(read_key_file(home / "vault.key"))
+    assert row_of("A/csv/lesions", adtte["SRCSEQ"].item(), key, 100) == 4
     assert "has 1 row:\n- PR, 20" in explain(release, subject, "BOR")
-    assert "Visit read from: A/csv/lesions, row 2 on." in explain(release, subject, "OVR")
+    said = explain(release, subject, "OVR")
+    assert "row 2 on." not in said
+    assert "Visit read from: A/csv/lesions, row 2 on." in with_row_numbers(said, key, 100)
     assert "RECIST 1.1 (Eisenhauer" in (release / "methods.txt").read_text(encoding="utf-8")
     annotation = read_annotation(release, "clinical", "BOR_AVALC", subject)
     assert annotation is not None

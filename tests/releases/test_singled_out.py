@@ -14,8 +14,10 @@ from tests.releases.examples import make_inputs
 from unibase.groundwork.files import write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, write_parquet
-from unibase.releases.attack.attackers import Attack, life_span, order_of_export, rare_codes
+from unibase.releases.attack.attackers import order_of_export, rare_codes
 from unibase.releases.attack.between import attack_pair
+from unibase.releases.attack.found import Attack
+from unibase.releases.attack.life_spans import LifeSpans, among_all_dead, among_members, life_spans
 from unibase.releases.content.leaving import AS_THEY_ARE, Leaving, siphash
 from unibase.releases.content.publish import publish_release
 
@@ -45,17 +47,72 @@ def lives(subjects: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def test_days_lived_single_out_most_of_the_dead_and_births_to_the_year_almost_none() -> None:
     events, sexes = lives(2_000, 7)
-    said = life_span(events, sexes)
+    said = among_members(life_spans(events, sexes))
     # By hand: the days from birth to death that occur once in a sex.
     days = events.filter(pl.col("code") == "MEDS_DEATH").join(
         events.filter(pl.col("code") == "MEDS_BIRTH"), on="subject_id", suffix="_birth"
     )
     lived = days.join(sexes, on="subject_id").select("SEX", (pl.col("time") - pl.col("time_birth")).dt.total_days().alias("days"))
-    # Days that are known to a day leave a day open on both sides.
-    alone = sum(((lived["SEX"] == sex) & ((lived["days"] - day).abs() <= 2)).sum() == 1 for sex, day in lived.iter_rows())
+    # Days that are known to a day leave two open: who lived a day more or less is half a candidate.
+    alone = 0
+    for sex, day in lived.iter_rows():
+        apart = (lived.filter(pl.col("SEX") == sex)["days"] - day).abs()
+        alone += int((apart == 0).sum()) - 1 + 0.5 * int((apart == 1).sum()) < 1
     assert said == Attack("life-span", alone, 2_000, said.with_what)
-    assert said.share > 0.1
-    assert life_span(Leaving(birth="year").apply(events), sexes).share <= 0.01
+    assert said.share > 0.6
+    assert among_members(life_spans(Leaving(birth="year").apply(events), sexes)).share <= 0.01
+
+
+SPANS = (
+    # least and most days lived; a list that all stand in; who has fewer than one other in the span.
+    ("alone", [(100, 101), (300, 301)], 2),
+    ("two of one day", [(100, 101), (100, 101)], 0),
+    ("one of two years in which the other lies whole", [(0, 730), (100, 101)], 1),
+    ("half in the span of the other", [(0, 10), (5, 15)], 2),
+    ("three who share a year", [(0, 365), (0, 365), (0, 365)], 0),
+)
+
+
+@pytest.mark.parametrize(("spans", "alone"), [row[1:] for row in SPANS], ids=[row[0] for row in SPANS])
+def test_who_is_alone_among_the_dead_of_a_study(spans: list[tuple[int, int]], alone: int) -> None:
+    least, most = np.array(spans, dtype=float).T
+    assert among_members(LifeSpans(np.full(len(spans), "F"), least, most)).singled_out == alone
+
+
+def test_a_list_of_deaths_drawn_by_chance_singles_out_as_many_as_are_expected() -> None:
+    # The oracle draws the list: ages at death by Gompertz's law, and counts whose span nobody else of it fits.
+    rng = np.random.default_rng(5)
+    listed = 6_300 * 1_826 / 365.25 / 7 / 2
+    ages = 85.0 + 10.5 * np.log(np.exp(-85.0 / 10.5) - np.log(rng.random(round(listed))))
+    days = np.sort(ages[np.isfinite(ages)] * 365.25)
+    least = rng.integers(14_000, 33_000, 2_000).astype(float)
+    for width, bound in ((1.0, 0.03), (30.0, 0.03), (365.0, 0.01)):
+        others = np.searchsorted(days, least + width) - np.searchsorted(days, least)
+        said = among_all_dead(LifeSpans(np.full(2_000, "M"), least, least + width), 1_826)
+        assert said.share == pytest.approx((others == 0).mean(), abs=bound)
+
+
+def test_an_age_and_a_year_of_birth_are_taken_together() -> None:
+    # Of 60 years on 2 July 2020 and born in 1960: before 2 July of that year.
+    events, _ = lives(1, 1)
+    events = events.filter(pl.col("code") == "MEDS_DEATH").with_columns(pl.lit(datetime(2020, 12, 31)).alias("time"))
+    born = pl.DataFrame({"subject_id": [1], "code": ["MEDS_BIRTH"], "time": [datetime(1960, 3, 1)], "source": ["a"]})
+    events = pl.concat([events, Leaving(birth="year").apply(EVENTS.conform(born))])
+    subjects = pl.DataFrame({"subject_id": [1], "SEX": ["F"], "INDEXDT": [datetime(2020, 7, 2).date()], "AGE": [60.0]})
+    apart, both = life_spans(events, subjects.drop("AGE")), life_spans(events, subjects)
+    assert (apart.most - apart.least)[0] == pytest.approx(367, abs=1)
+    assert (both.most - both.least)[0] == pytest.approx(184, abs=3)
+
+
+def test_the_end_of_a_follow_up_by_death_is_read_as_well() -> None:
+    events, sexes = lives(40, 2)
+    weeks = events.with_columns(
+        pl.when(pl.col("code") == "MEDS_DEATH").then(pl.col("time").dt.offset_by("30d")).otherwise("time_max").alias("time_max")
+    )
+    died = events.filter(pl.col("code") == "MEDS_DEATH")
+    adtte = died.select("subject_id", pl.lit("DEATH").alias("EVNTDESC"), pl.col("time").dt.date().alias("ADT"))
+    wide, narrow = life_spans(weeks, sexes), life_spans(weeks, sexes, adtte)
+    assert ((narrow.most - narrow.least) < (wide.most - wide.least)).all()
 
 
 def exported(order: str, seed: int = 3) -> tuple[pl.DataFrame, dict[int, int]]:
@@ -76,6 +133,25 @@ def test_an_export_in_order_of_date_tells_shifts_and_keyed_rows_do_not() -> None
     assert order_of_export(in_order).share >= 0.9
     assert order_of_export(exported("patient")[0]).singled_out == 0
     assert order_of_export(Leaving(rows_key=b"k").apply(in_order)).singled_out == 0
+
+
+def test_rows_in_no_order_tell_no_shift_however_near_the_days_of_a_subject_lie() -> None:
+    # Four labs of each subject within a month: a median of many near days is no shift.
+    rng = np.random.default_rng(8)
+    rows = [
+        {
+            "subject_id": n,
+            "code": "LAB",
+            "time": DAY + timedelta(days=int(40 * n + day)),
+            "source": "lyon/labs",
+            "source_row": n * 9 + day,
+        }
+        for n in range(1, 41)
+        for day in range(4)
+    ]
+    events = EVENTS.conform(pl.DataFrame(rows))
+    keyed = [order_of_export(Leaving(rows_key=bytes(rng.bytes(4))).apply(events)).singled_out for _ in range(5)]
+    assert keyed == [0] * 5
 
 
 def test_a_code_of_one_subject_alone_singles_it_out() -> None:
@@ -108,7 +184,7 @@ def test_two_keys_do_not_part_what_source_rows_and_values_join(tmp_path: Path) -
     first = standing(tmp_path / "first", "a", list(range(100, 140)))
     second = standing(tmp_path / "second", "b", list(range(900, 940)))
     found = {one.name: (one.singled_out, one.of) for one in attack_pair(first, second, 11)}
-    assert found == {"source-rows": (40, 40), "exact-values": (40, 40)}
+    assert found == {"source-rows": (40, 40), "shared-texts": (0, 40), "row-order": (0, 40), "exact-values": (40, 40)}
     keyed = standing(tmp_path / "keyed", "c", list(range(500, 540)), Leaving(rows_key=b"k"))
     assert {one.name: one.singled_out for one in attack_pair(first, keyed, 11)}["source-rows"] == 0
 
