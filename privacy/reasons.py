@@ -46,6 +46,12 @@ OPEN_QUOTATION = Reason(
     "Close it, or double it inside a field.",
     '`12,"DUPONT,Jean`.',
 )
+OTHER_LETTERS = Reason(
+    "other-letters",
+    "A people file is in neither UTF-8 nor Windows-1252; it is read in the encoding that makes words of its letters.",
+    "Look at names with accents, and save the file as UTF-8.",
+    "A file of a DOS program, in which `é` is byte 82.",
+)
 SPREADSHEET_NUMBER = Reason(
     "spreadsheet-number",
     "A spreadsheet rounded a hospital number or wrote it as a decimal; the row is set aside.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from cyclopts import App, Parameter
@@ -126,6 +127,23 @@ def person_recipient(study: Path, version: str, given_to: str) -> None:
     from unibase.flows.vault.rights_desk import recipient
 
     print(recipient(study, version, given_to))
+
+
+@person_app.command(name="of-age")
+def person_of_age(study: Path, *, since: date | None = None, until: date | None = None) -> None:
+    """List who comes of age, to be informed and asked: until then the parents decided. Audited.
+
+    Example: `unibase person of-age study.yaml --until 2026-12-31`
+
+    Args:
+        study: The study file.
+        since: First day (YYYY-MM-DD); a year ago by default.
+        until: Last day; in ninety days by default.
+    """
+    from unibase.flows.vault.coming_of_age import coming_of_age
+
+    today = date.today()
+    print(coming_of_age(study, since or today - timedelta(days=365), until or today + timedelta(days=90)))
 
 
 @person_app.command(name="erase")

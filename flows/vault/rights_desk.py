@@ -121,7 +121,7 @@ def exclude(study_file: Path, number: str, centre: str | None) -> str:
     Raises:
         UserError: If several persons have the number, or it is unknown and no centre is named.
     """
-    study = _with_ledger(study_file)
+    study = with_ledger(study_file)
     known = _persons_with(study, number, centre)
     if not known:
         _check_centre(study, centre)
@@ -188,7 +188,7 @@ def history(study_file: Path, number: str, centre: str | None) -> str:
     Raises:
         UserError: If the ledger never knew the number, or was changed by hand.
     """
-    study = _with_ledger(study_file)
+    study = with_ledger(study_file)
     records = record_history.records_of_number(study.work.identity, number, centre)
     if not records:
         raise UserError("The ledger never knew this number. Look at it and at the centre; of an erased person nothing is kept.")
@@ -284,7 +284,8 @@ def _erase_from_table(path: Path, gone: set[RecordKey]) -> None:
         path.chmod(0o600)
 
 
-def _with_ledger(study_file: Path) -> Study:
+def with_ledger(study_file: Path) -> Study:
+    """Return the study of a file; refuse one without a ledger, or of two custodians."""
     study = read_study(study_file)
     if not study.work.identity.is_dir():
         raise UserError(f"{study_file}: there is no identity ledger yet. Build the study first: unibase build {study_file}")
@@ -304,7 +305,7 @@ def _check_centre(study: Study, centre: str | None) -> None:
 
 
 def _person(study_file: Path, number: str, centre: str | None) -> Asked:
-    study = _with_ledger(study_file)
+    study = with_ledger(study_file)
     known = _persons_with(study, number, centre)
     if not known:
         raise UserError(

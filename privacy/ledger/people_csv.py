@@ -12,6 +12,7 @@ import polars as pl
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 from unibase.privacy import reasons
+from unibase.privacy.ledger.written_letters import Letters, decoded, no_text
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
     last column are passed over. A quotation mark that is not closed costs its own line, not those that it would swallow.
 
     Raises:
-        UserError: If a column name occurs twice.
+        UserError: If a column name occurs twice, or the file is a workbook or packed.
 
     Example:
         >>> file = getfixture("tmp_path") / "lyon.csv"
@@ -51,7 +52,11 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
         >>> frame.rows(), [(problem.row, problem.reason) for problem in problems]
         ([('2', 'M', 2)], [(1, 'open-quotation')])
     """
-    lines = _decoded(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    content = path.read_bytes()
+    if kind := no_text(content):
+        raise UserError(f"{path} is {kind}, and people files are text. Save it as CSV in UTF-8, or as Parquet.")
+    letters = decoded(content)
+    lines = letters.text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     declared = lines.pop(0).strip()[4:] if lines[0].lower().startswith("sep=") and len(lines) > 1 else ""
     separator = declared if len(declared) == 1 else max(",;\t|", key=lines[0].count)
     header = [name.strip().lower() for name in next(csv.reader(lines[:1], delimiter=separator), [])]
@@ -64,7 +69,7 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
     columns = {header[place]: [row.fields[place] for row in rows] for place in named}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     frame = frame.with_columns(pl.Series("source_row", [row.number for row in rows], dtype=pl.Int64))
-    return frame, [*_unnamed(header, rows), *problems]
+    return frame, [*_other_letters(letters), *_unnamed(header, rows), *problems]
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,12 @@ class _Row:
     fields: list[str]
 
 
-def _decoded(content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+def _other_letters(letters: Letters) -> list[PeopleProblem]:
+    """Return the problem of a file whose letters were told by what makes words of them."""
+    if letters.expected:
+        return []
+    message = f"The file is in neither UTF-8 nor Windows-1252; its letters are read as {letters.encoding}."
+    return [PeopleProblem(0, "", reasons.OTHER_LETTERS, message, "Look at names with accents, and save it as UTF-8.", kept=True)]
 
 
 def _rows(lines: Sequence[str], separator: str, header: Sequence[str]) -> Iterator[_Row | PeopleProblem]:

@@ -55,7 +55,7 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     """Read the persons a centre knows from CSV or Parquet with columns of the PEOPLE table.
 
     `identifier` must be there. `system` is `ipp` where absent, `person_key` the identifier, `centre` the argument. CSV may use
-    commas, semicolons, tabs or bars, and UTF-8, UTF-16 with its mark, or Windows-1252. Dates may be ISO or French, cut to what is
+    commas, semicolons, tabs or bars, and UTF-8, UTF-16 or Windows-1252; other encodings are told by their letters, and said. Dates may be ISO or French, cut to what is
     known. A row that cannot be used is set aside, a value that is not certain left out; both are told by row and column.
 
     `path` is the file, `centre` the centre whose persons it lists.
@@ -110,7 +110,7 @@ def in_words(file: PeopleFile, most: int = 20) -> list[str]:
     lines = []
     for one in file.problems[:most]:
         place = ", ".join([f"row {one.row}"] * bool(one.row) + [f"column {one.column}"] * bool(one.column))
-        lines.append(f"{place}: {one.reason}. {one.message} {one.remedy}")
+        lines.append(f"{place or 'the file'}: {one.reason}. {one.message} {one.remedy}")
     more = len(file.problems) - most
     return [*lines, f"and {more} more"] if more > 0 else lines
 
@@ -124,8 +124,8 @@ def read_links(path: Path | str) -> pl.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"No table of links at {path}. Check its name.")
-    frame, ragged = read_rows(path)
-    if ragged:
+    frame, problems = read_rows(path)
+    if ragged := [one for one in problems if one.reason != reasons.OTHER_LETTERS]:
         raise UserError(f"{path}, row {ragged[0].row}: {ragged[0].message} {ragged[0].remedy}")
     frame = frame.rename({"source_row": "row"})
     for name in ("left_centre", "left_key", "right_centre", "right_key"):
