@@ -99,7 +99,22 @@ class Workspace:
                     raise Busy(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
                 for folder in (self.staging, self.linked):
                     remove_temporaries(folder)
+                self._end_erasure()
                 yield
+
+    @property
+    def erasing(self) -> Path:
+        """The note of an erasure that goes on, or was killed."""
+        return self.vault / "erasing.json"
+
+    def _end_erasure(self) -> None:
+        """Go on with the erasure of a person that was killed."""
+        if self.erasing.exists():
+            # Only here: a start that has nothing to end loads no tables.
+            from unibase.flows.vault.holders import holders
+            from unibase.privacy.custody.erasing import finish
+
+            finish(holders(self.root))
 
 
 def _locked(lock: IO[str]) -> bool:

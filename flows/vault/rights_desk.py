@@ -14,14 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from unibase.flows.study.places import ERASED, OBJECTIONS
-from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
+from unibase.flows.study.places import OBJECTIONS
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
+from unibase.flows.vault.holders import holders
 from unibase.groundwork.files import write_text
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import PEOPLE
 from unibase.privacy import pseudonyms
+from unibase.privacy.custody.erasing import finish, note_down
 from unibase.privacy.custody.objections import (
     ANY_SYSTEM,
     REGISTER,
@@ -33,8 +33,6 @@ from unibase.privacy.custody.objections import (
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger import persons, record_history
 from unibase.privacy.ledger.comparable import RecordKey
-from unibase.privacy.ledger.erased_numbers import remember
-from unibase.privacy.ledger.erasure import erase_records
 from unibase.releases.catalogue.site import published
 from unibase.releases.content import manifest
 from unibase.releases.exports.extract_request import Condition, subjects_of
@@ -261,32 +259,25 @@ def erase(study_file: Path, number: str, centre: str | None) -> str:
         UserError: If nobody has the number, or several persons have, or the ledger was changed by hand.
     """
     asked = _person(study_file, number, centre)
-    work = asked.study.work
     lines = _register_lines(asked)
-    with work.owned():
-        remember(ERASED.of(work.root), asked.people)
-        erase_records(work.identity, asked.records)
-        remove_from_register(OBJECTIONS.of(work.root), asked.numbers, None)
-        _erase_from_table(PEOPLE_TABLE.of(work.root), set(asked.records))
-        (work.vault / "review.html").unlink(missing_ok=True)
+    # Logged first: a kill leaves a log of what the next start completes, never an erasure without a log.
     asked.study.audit.append(getpass.getuser(), "person-erase", 1, {"records": len(asked.records)})
+    with asked.study.work.owned():
+        held = holders(asked.study.work.root)
+        note_down(held, asked.people)
+        finish(held)
     backups = "Backups of the vault hold them still; erase them there too."
     return "\n".join(
         ["Erased from the vault; who comes back under one of the numbers stays out.", *lines, backups, _NEXT.format(study_file)]
     )
 
 
-def _erase_from_table(path: Path, gone: set[RecordKey]) -> None:
-    if path.exists():
-        people = PEOPLE.read(path)
-        keep = [record not in gone for record in people.select("centre", "person_key").iter_rows()]
-        PEOPLE.write(people.filter(pl.Series(keep, dtype=pl.Boolean)), path)
-        path.chmod(0o600)
-
-
 def with_ledger(study_file: Path) -> Study:
-    """Return the study of a file; refuse one without a ledger, or of two custodians."""
+    """Return the study of a file; refuse one without a ledger, or of two custodians. An erasure that was killed is ended first."""
     study = read_study(study_file)
+    if study.work.erasing.exists():
+        with study.work.owned():
+            pass
     if not study.work.identity.is_dir():
         raise UserError(f"{study_file}: there is no identity ledger yet. Build the study first: unibase build {study_file}")
     if study.custodians:

@@ -34,10 +34,9 @@ def erase_records(folder: Path, records: Collection[RecordKey]) -> int:
     Raises:
         UserError: If the ledger was changed by hand before.
     """
+    made_whole(folder)
     before = State.load(folder)
-    anew, old = (folder.with_name(f"{folder.name}.{word}") for word in ("erasing", "erased"))
-    for path in (anew, old):
-        shutil.rmtree(path, ignore_errors=True)
+    anew, old = _copies(folder)
     anew.mkdir(mode=0o700)
     removed, seal = 0, ""
     for revision in revision_folders(folder):
@@ -47,11 +46,31 @@ def erase_records(folder: Path, records: Collection[RecordKey]) -> int:
     done: list[dict[str, object]] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
     entry = {"revision": before.revision, "records": len(records), "seal_before": before.digest, "seal_after": seal}
     write_json(anew / ERASURES, [*done, entry], mode=0o600)
-    # Renamed, so that a ledger is whole at any moment; a crash between the two leaves both beside one another.
+    # A crash between the two leaves the one anew, whole, beside the old one: `made_whole` puts it in place.
     folder.rename(old)
     anew.rename(folder)
     shutil.rmtree(old)
     return removed
+
+
+def made_whole(folder: Path) -> None:
+    """Put the ledger that a killed erasure had ready in its place, and clear away what it left beside it.
+
+    Args:
+        folder: The ledger.
+    """
+    anew, old = _copies(folder)
+    # The old one is moved away only after the one anew is written to its end.
+    if not folder.exists() and anew.exists() and old.exists():
+        anew.rename(folder)
+    if folder.exists():
+        for path in (anew, old):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _copies(folder: Path) -> tuple[Path, Path]:
+    """Return where an erasure writes the ledger anew, and where it puts the old one."""
+    return folder.with_name(f"{folder.name}.erasing"), folder.with_name(f"{folder.name}.erased")
 
 
 def _without(revision: Path, target: Path, gone: set[RecordKey], previous: str) -> tuple[int, str]:
