@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -45,6 +45,8 @@ def fetch_from_pacs(book: Book, source: DicomSource, place: Path) -> None:
     if not chosen.studies:
         unreadable_sources.check(run, f"{book.centre}.dicom", 0)
     _say(book, chosen, forget_others(folder, chosen.studies))
+    if persons is not None and not accessions:
+        _say_absent(book, persons - {study.patient.strip() for study in chosen.studies.values()}, len(persons))
     quiet = timedelta(minutes=source.pace.quiet_minutes)
     fetching = Fetching(pacs, asking, folder, quiet, datetime.now().astimezone())
     for uid, study in chosen.studies.items():
@@ -61,6 +63,15 @@ def _say(book: Book, chosen: Chosen, gone: Sequence[str]) -> None:
         book.run.say(f"{book.stage}: the archive answered with {chosen.others} studies that were not asked for; passed over")
     if gone:
         book.run.say(f"{book.stage}: {len(gone)} studies are no longer asked for or no longer there; removed")
+
+
+def _say_absent(book: Book, absent: Collection[str], asked: int) -> None:
+    """Say how many hospital numbers answer nothing: where an archive writes them otherwise, nobody would miss their images."""
+    if absent:
+        book.run.say(
+            f"{book.stage}: {len(absent)} of {asked} hospital numbers have no study there that is asked for. If these are many, "
+            "compare how the archive writes its numbers (zeros in front, letters)"
+        )
 
 
 def client(run: Run, source: DicomSource, place: Path) -> Pacs:

@@ -270,6 +270,14 @@ def test_what_is_wrong_of_titles_and_ports_is_told(home: Path, pacs: real.Orthan
         Night(home, wrong).run()
 
 
+def test_numbers_that_answer_nothing_are_counted(home: Path, pacs: real.Orthanc) -> None:
+    told = "2 of 3 hospital numbers have no study there that is asked for"
+    assert not any("no study there" in line for line in Night(home, source(pacs, "get")).run().said)
+    (home / "people.csv").write_text("identifier\nIPP1\n0IPP2\nIPP3\n")
+    night = Night(home, source(pacs, "get")).run()
+    assert any(told in line for line in night.said) and not any("IPP3" in line for line in night.said)
+
+
 def test_a_number_that_stands_for_many_is_not_asked_for(home: Path, pacs: real.Orthanc) -> None:
     (home / "people.csv").write_text("identifier\nIPP*\n")
     with pytest.raises(UserError, match=r"1 hospital or accession numbers of centre CHU-été hold \*"):
