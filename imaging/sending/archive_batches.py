@@ -80,11 +80,22 @@ def send(sender: Sender, asking: Asking, files: Iterable[Leaving], write: Callab
         UserError: If it refuses us.
     """
     for batch in batches(files):
-        try:
-            failed = asking.ask(partial(sender.send, batch[0].study, [(one.sop, one.path) for one in batch]))
-        except Unusable:
-            failed = {one.sop for one in batch}
+        failed = _not_taken(sender, asking, batch)
         write([_ended(one, one.sop in failed) for one in batch])
+
+
+def _not_taken(sender: Sender, asking: Asking, batch: Sequence[Leaving]) -> set[str]:
+    """Send files of one study; return the SOPInstanceUIDs that the archive did not take.
+
+    What is refused as a whole, for one object of a kind that it does not store or for its size, goes again in halves.
+    """
+    try:
+        return asking.ask(partial(sender.send, batch[0].study, [(one.sop, one.path) for one in batch]))
+    except Unusable:
+        half = len(batch) // 2
+        if not half:
+            return {batch[0].sop}
+        return _not_taken(sender, asking, batch[:half]) | _not_taken(sender, asking, batch[half:])
 
 
 def _ended(one: Leaving, failed: bool) -> Outcome:

@@ -139,10 +139,31 @@ def test_what_an_archive_does_not_take_is_told_one_by_one(tmp_path: Path, kind: 
     answer, refused = ANSWERS[kind]
     ended, asked = stored(answer, tmp_path)
     assert {one.key for one in ended if one.status == "quarantined"} == refused and len(ended) == 4
-    assert {one.reason for one in ended} <= {"", "not-taken"} and [one.url.path for one in asked] == [
-        "/studies/9.0",
-        "/studies/9.1",
+    # What is refused as a whole is tried in halves.
+    times = 3 if answer.status_code == 415 else 1
+    assert {one.reason for one in ended} <= {"", "not-taken"}
+    assert [one.url.path for one in asked] == ["/studies/9.0"] * times + ["/studies/9.1"] * times
+
+
+# What an archive refuses as a whole, and what is left over then.
+WHOLE = {
+    "a front takes two at most": (lambda content: content.count(b"Content-Type") > 2, set()),
+    "it stores no object of one kind": (lambda content: b"1.2.33" in content, {"3.dcm"}),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_one_object_that_is_refused_takes_no_other_with_it(tmp_path: Path, kind: str) -> None:
+    refused, left = WHOLE[kind]
+    files = [
+        Leaving(f"{n}.dcm", "d", "9", f"1.2.3{n}", save(ct(SOPInstanceUID=f"1.2.3{n}"), tmp_path / f"{n}")) for n in range(7)
     ]
+    http = httpx.Client(
+        base_url="http://pacs/", transport=httpx.MockTransport(lambda r: httpx.Response(413 if refused(r.content) else 200))
+    )
+    ended: list[Outcome] = []
+    send(WebSender(http), Asking(Pace(tries=1), "The research PACS", lambda seconds: None), files, ended.extend)
+    assert len(ended) == 7 and {one.key for one in ended if one.status == "quarantined"} == left
 
 
 def test_an_archive_that_is_away_ends_the_run(tmp_path: Path) -> None:
