@@ -13,29 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
-import polars as pl
 
-from unibase.clinical.formats.fhir_deaths import within_stays
-from unibase.clinical.formats.fhir_fields import Context, Resource, check_text, code_of, reference_id, slug, text_or_none
+from unibase.clinical.formats.fhir_fields import Resource, check_text, code_of, reference_id, slug, text_or_none
 from unibase.clinical.formats.fhir_looks import lines_of
 from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS
-from unibase.clinical.formats.fhir_resources import (
-    BETWEEN,
-    READERS,
-    Raw,
-    condition_date,
-    drug_date,
-    drugs_of,
-    encounter_id,
-    events_of,
-)
-from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MALFORMED_JSON, MALFORMED_RESOURCE, TEXT_WITHHELD
-from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
-from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.formats.fhir_resources import BETWEEN, READERS, condition_date, drug_date, drugs_of, encounter_id
+from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.record_bounds import open_binary
-from unibase.clinical.words import partial_dates
-from unibase.clinical.words.controlled import is_controlled
-from unibase.clinical.words.units import convert_expressions
 from unibase.groundwork.problems import UserError
 
 LINE_SUFFIXES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
@@ -46,7 +30,7 @@ MOST_BYTES = 256 << 20
 _REFERRING = {"Condition", "MedicationRequest", "MedicationAdministration", "MedicationDispense", "MedicationStatement"}
 """Types of resources whose events may need another resource."""
 
-_MALFORMED = (AttributeError, TypeError, KeyError, IndexError, ValueError)
+MALFORMED = (AttributeError, TypeError, KeyError, IndexError, ValueError)
 """What reading a field raises that is a text where FHIR has an object, and the like."""
 
 
@@ -275,7 +259,7 @@ def referred(resource: Resource) -> Person | Period | Drug | None:
             values = [one.get("value") for one in resource.get("identifier") or []]
             codes = codes or [f"LOCAL//{slug(value)}" for value in values[:1]]
             return Drug(identifier, BETWEEN.join(codes)) if codes else None
-    except _MALFORMED:
+    except MALFORMED:
         # Told when its own events are read.
         return None
     return None
@@ -288,90 +272,9 @@ def references(resource: Resource) -> tuple[str | None, str | None]:
     try:
         encounter = None if condition_date(resource) or drug_date(resource) else encounter_id(resource)
         drug = None if code_of(resource.get("medicationCodeableConcept")) else reference_id(resource.get("medicationReference"))
-    except _MALFORMED:
+    except MALFORMED:
         return None, None
     return encounter, drug
-
-
-def read_resources(
-    lines: Iterable[tuple[int, list[Resource] | None]], name: str, context: Context, texts: frozenset[str]
-) -> TableEvents:
-    """Return the source events of a file, or of some lines of it.
-
-    Args:
-        lines: Number and resources of every line that is not blank; None for a malformed one.
-        name: Name of the file's table.
-        context: What the resources refer to.
-        texts: Further texts that count as controlled.
-    """
-    context.problems, context.tally = [], {}
-    raw: list[tuple[int, Raw]] = []
-    rows = 0
-    for number, resources in lines:
-        rows += 1
-        context.row = number
-        if resources is None:
-            context.report(MALFORMED_JSON, "The line is not a FHIR resource in JSON.")
-            continue
-        for resource in resources:
-            before = len(context.problems)
-            try:
-                raw += [(number, one) for one in events_of(resource, context)]
-            except _MALFORMED:
-                del context.problems[before:]
-                context.report(MALFORMED_RESOURCE, "A field of the resource is not shaped as FHIR R4 says.")
-    return TableEvents(name, rows, _frame(raw, context, texts), context.problems, context.tally)
-
-
-_RAW = pl.Schema(
-    {
-        "source_row": pl.Int64, "person": pl.String, "code": pl.String, "start": pl.String, "end": pl.String, "recorded": pl.String,
-        "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean, "within": pl.Boolean,
-    }
-)  # fmt: skip
-
-
-def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) -> pl.DataFrame:
-    frame = pl.DataFrame([(row, *values) for row, values in raw], schema=_RAW, orient="row")
-    # The offset from UTC is dropped here: times are local times of the subject.
-    for column, prefix in (("start", ""), ("end", "end_"), ("recorded", "recorded_")):
-        local = pl.col(column).str.replace(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:\d{2})$", "${1}")
-        frame = partial_dates.add_dates(frame, local, prefix=prefix)
-    frame = within_stays(_ended(_possible(frame, context), context))
-    frame = _texts(frame, context, texts)
-    frame = convert_expressions(frame, context.problems)
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
-
-
-def _possible(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Return the events whose date can be; whose death has no date that can be is dead all the same."""
-    dead = (pl.col("code") == "MEDS_DEATH") & pl.col("problem").is_not_null()
-    for row, problem in frame.filter(dead).select("source_row", "problem").iter_rows():
-        context.problems.append(RowProblem(row, problem, "The date of death is none that can be.", "date", refused=False))
-    frame = partial_dates.unknown_where(frame, dead)
-    bad = frame.filter(pl.col("problem").is_not_null())
-    for row, problem in bad.select("source_row", "problem").iter_rows():
-        message = "There is no such date." if problem == IMPOSSIBLE_DATE else "The text is not a date."
-        context.problems.append(RowProblem(row, problem, message, "date"))
-    return frame.filter(pl.col("problem").is_null())
-
-
-def _ended(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Return events with the ends that can be; the others are told."""
-    early = (pl.col("end_time_max") < pl.col("time_min")).fill_null(False)
-    for row in frame.filter(early)["source_row"].unique(maintain_order=True):
-        context.problems.append(RowProblem(row, END_BEFORE_START, "The interval ends before it starts.", "end", refused=False))
-    for row in frame.filter(pl.col("end_problem").is_not_null())["source_row"]:
-        context.problems.append(RowProblem(row, IMPOSSIBLE_DATE, "The end is not a date.", "end", refused=False))
-    return frame.with_columns(pl.when(~early).then(pl.col("end_time")).alias("end_time"))
-
-
-def _texts(frame: pl.DataFrame, context: Context, texts: frozenset[str]) -> pl.DataFrame:
-    """Return events with the texts that may travel; the others are told."""
-    allowed = pl.col("coded") | is_controlled(pl.col("text_value"), texts)
-    for row in frame.filter(pl.col("text_value").is_not_null() & ~allowed)["source_row"].unique(maintain_order=True):
-        context.problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", "value", refused=False))
-    return frame.with_columns(pl.when(allowed).then(pl.col("text_value")).alias("text_value"))
 
 
 def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int, Resource]]:

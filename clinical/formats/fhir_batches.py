@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unibase.clinical.formats import fhir, fhir_versions
+from unibase.clinical.formats import fhir, fhir_blocks, fhir_events, fhir_shapes, fhir_versions
 from unibase.clinical.formats.fhir_fields import Context, Resource
-from unibase.clinical.formats.fhir_looks import lines_of
+from unibase.clinical.formats.fhir_looks import numbers_of
 from unibase.clinical.formats.fhir_versions import Hashes, Version, met_twice, older
 from unibase.clinical.reasons import MISSING_PAGE, OLDER_VERSION
 from unibase.clinical.sources import record_bounds
@@ -28,7 +28,7 @@ from unibase.groundwork.cluster import each
 if TYPE_CHECKING:
     from distributed import Client
 
-_OF_USE = lines_of("Patient", "Encounter", "Medication")
+_OF_USE = ("Patient", "Encounter", "Medication")
 
 _PLACES = 1 << 40
 """More lines than a file has."""
@@ -66,33 +66,49 @@ class _Reader:
     older: frozenset[tuple[int, int]]
 
     def __call__(self, part: _Part) -> Iterator[TableEvents]:
-        first = at = self.offsets[part.number]
         if fhir.is_whole(part.path):
-            whole = list(enumerate(fhir.documents(part.path), start=1))
-            yield self._read(part, 1, whole)
+            yield self._read_whole(part)
             return
+        before = 0
         for block in record_bounds.blocks(part.path, part.stretch, None):
-            lines = block.split(b"\n")
-            resources = [(number, fhir.parse_line(line)) for number, line in enumerate(lines, start=at + 1) if line.strip()]
-            at += block.count(b"\n")
-            yield self._read(part, first + 1, resources)
+            yield self._read(part, block, before)
+            before += block.count(b"\n")
 
-    def _read(self, part: _Part, first: int, lines: Sequence[tuple[int, list[Resource] | None]]) -> TableEvents:
-        """Return what some lines say; of older versions of a resource nothing but their number. `first` is the part's first line."""
-        newest = [(number, found) for number, found in lines if (part.number, number - first) not in self.older]
-        context = self._context(_all(newest))
-        table = fhir.read_resources(newest, self.names[part.file], context, self.texts)
-        table.rows = len(lines)
-        gone = [number for number, _ in lines if (part.number, number - first) in self.older]
+    def _read_whole(self, part: _Part) -> TableEvents:
+        lines = list(enumerate(fhir.documents(part.path), start=1))
+        newest = [(number, found) for number, found in lines if (part.number, number - 1) not in self.older]
+        table = fhir_events.read_resources(newest, self.names[part.file], self._known(_all(newest)), self.texts)
+        return self._with_older(table, [number for number, _ in lines if (part.number, number - 1) in self.older], len(lines))
+
+    def _read(self, part: _Part, block: bytes, before: int) -> TableEvents:
+        """Return what a block says: of older versions of a resource nothing but their number. `before` are lines of the part."""
+        rows = self.offsets[part.number] + before
+        starts = fhir_shapes.starts_of_lines(block)
+        asked = fhir_shapes.filled_lines(block, starts)
+        gone = (
+            [line for line in np.flatnonzero(asked).tolist() if (part.number, before + line) in self.older] if self.older else []
+        )
+        total = int(asked.sum())
+        asked[gone] = False
+        found = fhir_blocks.read_block(fhir_blocks.Block(block, starts, asked, rows), self._known_of)
+        context = Context(problems=found.problems, tally=found.tally)
+        table = fhir_events.table_of(found.frame, TableEvents(self.names[part.file], 0, found.frame), context, self.texts)
+        return self._with_older(table, [rows + line + 1 for line in gone], total)
+
+    def _with_older(self, table: TableEvents, gone: Sequence[int], rows: int) -> TableEvents:
+        """Return a table of so many `rows`, which tells of the older versions on some lines."""
+        table.rows = rows
         if gone:
             table.tally[tally_key(OLDER_VERSION)] = (gone[0], len(gone))
         return table
 
-    def _context(self, resources: Sequence[Resource]) -> Context:
+    def _known(self, resources: Sequence[Resource]) -> Context:
         asked = [fhir.references(resource) for resource in resources]
-        periods = self.references.find("encounter", {encounter for encounter, _ in asked if encounter})
-        drugs = self.references.find("medication", {drug for _, drug in asked if drug})
-        return Context({one: str(code) for one, (code, _) in drugs.items()}, periods)
+        return self._known_of({one for one, _ in asked if one}, {one for _, one in asked if one})
+
+    def _known_of(self, encounters: set[str], medications: set[str]) -> Context:
+        drugs = self.references.find("medication", medications)
+        return Context({one: str(code) for one, (code, _) in drugs.items()}, self.references.find("encounter", encounters))
 
 
 def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client | None) -> Plan:
@@ -127,7 +143,7 @@ def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client 
     older_lines = _older(parts, met_twice(hashes), hashes, persons, client)
     names = fhir.table_names(kinds)
     # Files without resources have an account, too.
-    ready = [fhir.read_resources([], name, Context(), texts) for name in names]
+    ready = [fhir_events.read_resources([], name, Context(), texts) for name in names]
     told = RowProblem(0, MISSING_PAGE, "The Bundle names a next page that is not there.", refused=False)
     for path in fhir.lacking_pages(paths):
         ready[paths.index(path)].problems.append(told)
@@ -137,9 +153,9 @@ def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client 
 
 @dataclass(frozen=True)
 class _Doubled:
-    """What was found of resources that stand several times: hash, version, and who a Patient is."""
+    """What was found of resources that stand several times: name, version, and who a Patient is."""
 
-    hash: int
+    name: str
     version: Version
     person: fhir.Person | None
 
@@ -157,7 +173,7 @@ def _older(
     wanted = np.array(sorted(twice), dtype=np.uint64)
     asked = [part for part, own in zip(parts, hashes, strict=True) if np.isin(own, wanted).any()]
     found = [one for more in each(client, _doubled, twice, asked) for one in more]
-    lines = older((one.hash, one.version) for one in found)
+    lines = older((one.name, one.version) for one in found)
     for one in found:
         if one.person is not None and (one.version.part, one.version.line) not in lines:
             persons[one.person.id] = one.person.identifiers
@@ -166,12 +182,15 @@ def _older(
 
 def _doubled(twice: frozenset[int], part: _Part) -> list[_Doubled]:
     out: list[_Doubled] = []
-    for line, resources in _lines(part, twice):
-        # A Bundle in one line is one export of its own.
-        if resources and len(resources) == 1 and (known := fhir_versions.hash_of_resource(resources[0])) in twice:
-            person = fhir.referred(resources[0])
-            version = Version.of(resources[0], part.number, line)
-            out.append(_Doubled(known, version, person if isinstance(person, fhir.Person) else None))
+    # A Bundle in one line is one export of its own.
+    alone = [(line, resources[0]) for line, resources in _lines(part, twice) if resources and len(resources) == 1]
+    hashes = fhir_versions.hashes_of([resource for _, resource in alone]).tolist()
+    for (line, resource), known in zip(alone, hashes, strict=True):
+        name = fhir_versions.name_of(resource)
+        if known in twice and name is not None:
+            person = fhir.referred(resource)
+            version = Version.of(resource, part.number, line)
+            out.append(_Doubled(name, version, person if isinstance(person, fhir.Person) else None))
     return out
 
 
@@ -181,11 +200,13 @@ def _lines(part: _Part, twice: frozenset[int]) -> Iterator[tuple[int, list[Resou
         yield from enumerate(fhir.documents(part.path))
         return
     at = 0
+    wanted = np.array(sorted(twice), dtype=np.uint64)
     for block in record_bounds.blocks(part.path, part.stretch, None):
-        for number, line in enumerate(block.split(b"\n"), start=at):
-            if line.strip() and fhir_versions.hash_of_line(line) in twice:
-                yield number, fhir.parse_line(line)
-        at += block.count(b"\n")
+        starts = fhir_shapes.starts_of_lines(block)
+        hashes = fhir_versions.hashes_of_lines(fhir_shapes.lines_of_block(block, starts))
+        for number in np.flatnonzero(np.isin(hashes, wanted)).tolist():
+            yield at + number, fhir.parse_line(block[starts[number] : starts[number + 1]])
+        at += len(starts) - 1
 
 
 def _all(lines: Sequence[tuple[int, list[Resource] | None]]) -> list[Resource]:
@@ -204,20 +225,28 @@ def _look(references: References, part: _Part) -> _Looked:
         for number, resources in enumerate(whole):
             found.take(number, resources)
         found.keep(references, f"{part.number:06d}-{0:06d}")
-        known = [fhir_versions.hash_of_resource(one) for resources in whole for one in (resources or [])[:1]]
-        return _Looked(len(whole), found.kind, found.persons, found.birth_years, np.array(known, dtype=np.uint64))
+        known = fhir_versions.hashes_of([one for resources in whole for one in (resources or [])[:1]])
+        return _Looked(len(whole), found.kind, found.persons, found.birth_years, known)
     at = 0
-    hashes: list[int] = []
-    for block_number, block in enumerate(record_bounds.blocks(part.path, part.stretch, None)):
-        for number, line in enumerate(block.split(b"\n"), start=at):
-            if not line.strip():
-                continue
-            hashes.append(fhir_versions.hash_of_line(line))
-            if found.kind is None or _OF_USE(line):
-                found.take(number, fhir.parse_line(line))
-        found.keep(references, f"{part.number:06d}-{block_number:06d}")
+    hashes: list[Hashes] = [np.empty(0, dtype=np.uint64)]
+    for number, block in enumerate(record_bounds.blocks(part.path, part.stretch, None)):
+        hashes.append(_look_at_block(found, block, at))
+        found.keep(references, f"{part.number:06d}-{number:06d}")
         at += block.count(b"\n")
-    return _Looked(at, found.kind, found.persons, found.birth_years, np.array(hashes, dtype=np.uint64))
+    return _Looked(at, found.kind, found.persons, found.birth_years, np.concatenate(hashes))
+
+
+def _look_at_block(found: _Found, block: bytes, before: int) -> Hashes:
+    """Take up what others may ask of the lines of a block, and return their hashes; `before` are lines of the part."""
+    starts = fhir_shapes.starts_of_lines(block)
+    lines = fhir_shapes.lines_of_block(block, starts)
+    for line in np.flatnonzero(fhir_shapes.filled_lines(block, starts)).tolist() if found.kind is None else []:
+        found.take_kind(fhir.parse_line(block[starts[line] : starts[line + 1]]))
+        if found.kind is not None:
+            break
+    for line in numbers_of(lines, *_OF_USE):
+        found.take(before + line, fhir.parse_line(block[starts[line] : starts[line + 1]]))
+    return fhir_versions.hashes_of_lines(lines)
 
 
 @dataclass
@@ -231,10 +260,15 @@ class _Found:
     periods: list[tuple[str, int, str | None, str | None]] = field(default_factory=list)
     drugs: list[tuple[str, int, str | None, str | None]] = field(default_factory=list)
 
+    def take_kind(self, resources: list[Resource] | None) -> None:
+        """Take up the type of the first resource of all."""
+        if self.kind is None and resources:
+            self.kind = str(resources[0]["resourceType"])
+
     def take(self, number: int, resources: list[Resource] | None) -> None:
         """Take up what other resources may ask of those of a line."""
+        self.take_kind(resources)
         for resource in resources or []:
-            self.kind = str(resource["resourceType"]) if self.kind is None else self.kind
             found = fhir.referred(resource)
             if isinstance(found, fhir.Person):
                 self.persons[found.id] = found.identifiers

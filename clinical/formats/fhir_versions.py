@@ -6,45 +6,55 @@ line; only lines that share one are parsed again to find out which is the newest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
+import polars as pl
 
 from unibase.clinical.formats.fhir_fields import Resource
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
-_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
-_ID = re.compile(rb'"id"\s*:\s*"([A-Za-z0-9.\-]{1,64})"')
+_TYPE = r'"resourceType"[ \t]*:[ \t]*"([A-Za-z]+)"'
+_ID = r'"id"[ \t]*:[ \t]*"([A-Za-z0-9.\-]{1,64})"'
+_BEGIN = rf"^\{{{_TYPE},{_ID}"
+"""How most lines begin, which is found quickly."""
 
 
-def _hash_of(kind: str | bytes, identifier: str | bytes) -> int:
-    """Return a number for the type (`kind`) and the `identifier` of a resource: equal ones have the same."""
-    parts = [one.encode() if isinstance(one, str) else one for one in (kind, identifier)]
-    name = b"/".join(parts)
-    return int.from_bytes(blake2b(name, digest_size=8).digest())
+def hashes_of_lines(lines: pl.Series) -> Hashes:
+    """Return the hash of the resource in each of `lines` of JSON, 0 for none: of its first type and id, which are not always its own.
 
-
-def hash_of_line(line: bytes) -> int:
-    """Return the hash of the resource in a `line` of JSON, 0 for none: that of its first type and id, which is not always its own.
-
-    >>> hash_of_line(b'{"resourceType":"Patient","id":"p1"}') == hash_of_resource({"resourceType": "Patient", "id": "p1"})
-    True
+    >>> hashes_of_lines(pl.Series(['{"resourceType":"Patient","id":"p1"}', "{}"])) == hashes_of([{"resourceType": "Patient", "id": "p1"}, {}])
+    array([ True,  True])
     """
-    kind, identifier = _TYPE.search(line), _ID.search(line)
-    return _hash_of(kind[1], identifier[1]) if kind and identifier else 0
+    begin = lines.str.extract_groups(_BEGIN).struct
+    names = begin.field("1") + "/" + begin.field("2")
+    other = np.flatnonzero(names.is_null().to_numpy())
+    if len(other):
+        rest = lines.gather(other)
+        names = names.scatter(other, rest.str.extract(_TYPE) + "/" + rest.str.extract(_ID))
+    return _hashes(names)
 
 
-def hash_of_resource(resource: Resource) -> int:
-    """Return the hash of a `resource`, 0 where it has no id.
+def hashes_of(resources: Sequence[Resource]) -> Hashes:
+    """Return the hashes of `resources`, 0 for those without an id."""
+    return _hashes(pl.Series([name_of(one) for one in resources], dtype=pl.String))
 
-    >>> hash_of_resource({"resourceType": "Patient"})
-    0
+
+def name_of(resource: Resource) -> str | None:
+    """Return type and id of a `resource`, None where it has no id.
+
+    >>> name_of({"resourceType": "Patient", "id": "p1"})
+    'Patient/p1'
     """
     identifier = resource.get("id")
-    return _hash_of(resource["resourceType"], identifier) if isinstance(identifier, str) and identifier else 0
+    return f"{resource['resourceType']}/{identifier}" if isinstance(identifier, str) and identifier else None
+
+
+def _hashes(names: pl.Series) -> Hashes:
+    hashes = names.hash().to_numpy().copy()
+    hashes[names.is_null().to_numpy()] = 0
+    return hashes
 
 
 def met_twice(hashes: Sequence[Hashes]) -> frozenset[int]:
@@ -77,12 +87,12 @@ class Version:
         return cls(str(known.get("lastUpdated") or ""), int(number) if number.isdecimal() else 0, part, line)
 
 
-def older(versions: Iterable[tuple[int, Version]]) -> frozenset[tuple[int, int]]:
+def older(versions: Iterable[tuple[str, Version]]) -> frozenset[tuple[int, int]]:
     """Return part and line of every version that is not the newest of its resource; of equal ones the last counts.
 
-    `versions`: hash of the resource, and the version.
+    `versions`: `name_of` the resource, and the version.
     """
-    newest: dict[int, Version] = {}
+    newest: dict[str, Version] = {}
     found: set[tuple[int, int]] = set()
     for resource, version in versions:
         known = newest.get(resource)
