@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unibase.clinical.formats import fhir, fhir_blocks, fhir_events, fhir_shapes, fhir_versions
+from unibase.clinical.formats import fhir, fhir_blocks, fhir_shapes, fhir_source_events, fhir_versions
 from unibase.clinical.formats.fhir_fields import Context, Resource
 from unibase.clinical.formats.fhir_looks import numbers_of
 from unibase.clinical.formats.fhir_versions import Hashes, Version, met_twice, older
@@ -77,7 +77,7 @@ class _Reader:
     def _read_whole(self, part: _Part) -> TableEvents:
         lines = list(enumerate(fhir.documents(part.path), start=1))
         newest = [(number, found) for number, found in lines if (part.number, number - 1) not in self.older]
-        table = fhir_events.read_resources(newest, self.names[part.file], self._known(_all(newest)), self.texts)
+        table = fhir_source_events.read_resources(newest, self.names[part.file], self._known(_all(newest)), self.texts)
         return self._with_older(table, [number for number, _ in lines if (part.number, number - 1) in self.older], len(lines))
 
     def _read(self, part: _Part, block: bytes, before: int) -> TableEvents:
@@ -92,7 +92,7 @@ class _Reader:
         asked[gone] = False
         found = fhir_blocks.read_block(fhir_blocks.Block(block, starts, asked, rows), self._known_of)
         context = Context(problems=found.problems, tally=found.tally)
-        table = fhir_events.table_of(found.frame, TableEvents(self.names[part.file], 0, found.frame), context, self.texts)
+        table = fhir_source_events.table_of(found.frame, TableEvents(self.names[part.file], 0, found.frame), context, self.texts)
         return self._with_older(table, [rows + line + 1 for line in gone], total)
 
     def _with_older(self, table: TableEvents, gone: Sequence[int], rows: int) -> TableEvents:
@@ -143,7 +143,7 @@ def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client 
     older_lines = _older(parts, met_twice(hashes), hashes, persons, client)
     names = fhir.table_names(kinds)
     # Files without resources have an account, too.
-    ready = [fhir_events.read_resources([], name, Context(), texts) for name in names]
+    ready = [fhir_source_events.read_resources([], name, Context(), texts) for name in names]
     told = RowProblem(0, MISSING_PAGE, "The Bundle names a next page that is not there.", refused=False)
     for path in fhir.lacking_pages(paths):
         ready[paths.index(path)].problems.append(told)

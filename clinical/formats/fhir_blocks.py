@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from unibase.clinical.formats import fhir
-from unibase.clinical.formats.fhir_events import frame_of, read_lines
 from unibase.clinical.formats.fhir_fields import Context
 from unibase.clinical.formats.fhir_shapes import Flags, Ints, Parted, parted
+from unibase.clinical.formats.fhir_source_events import frame_of, read_lines
 from unibase.clinical.formats.fhir_templates import Asked, Case, Stays, cases, filled, ids, shapes_of, told
 from unibase.clinical.sources.problem_rows import RowProblem
 
@@ -39,7 +39,7 @@ class BlockRead:
 
 
 def read_block(block: Block, find: Find) -> BlockRead:
-    """Return what the resources of a block are read to: the same as `fhir_events.read_lines` makes of its lines one by one.
+    """Return what the resources of a block are read to: the same as `fhir_source_events.read_lines` makes of its lines one by one.
 
     Args:
         block: The lines.

@@ -184,7 +184,8 @@ def _behind_slash(data: np.ndarray, begin: Ints, end: Ints) -> Ints:
     slashes = np.flatnonzero(data == _SLASH)
     last = np.searchsorted(slashes, end) - 1
     place = np.where(last >= 0, slashes.take(last, mode="clip"), -1) if len(slashes) else np.full(len(end), -1)
-    return np.maximum(begin, place + 1)
+    behind: Ints = np.maximum(begin, place + 1)
+    return behind
 
 
 def _evenly_quoted(block: bytes, starts: Ints, quotes: Ints) -> Flags:

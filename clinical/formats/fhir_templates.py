@@ -17,10 +17,10 @@ import polars as pl
 
 from unibase.clinical.formats.fhir import parse_line, references
 from unibase.clinical.formats.fhir_deaths import DEATH
-from unibase.clinical.formats.fhir_events import RAW, read_lines
 from unibase.clinical.formats.fhir_fields import Context
 from unibase.clinical.formats.fhir_resources import Raw
 from unibase.clinical.formats.fhir_shapes import Ints, Parted
+from unibase.clinical.formats.fhir_source_events import RAW, read_lines
 from unibase.clinical.sources.problem_rows import RowProblem
 
 Period = tuple[str | None, str | None]
@@ -176,7 +176,13 @@ class Stays:
 
 
 def ids(parts: Parted, alike: Sequence[Alike], slots: Sequence[int | None]) -> list[list[str | None]]:
-    """Return what the lines of each of some shapes, `alike`, hold in one of their `slots`; nothing for None."""
+    """Return what the lines of each of some shapes hold in one of their slots; nothing for None.
+
+    Args:
+        parts: The lines in pieces.
+        alike: The shapes.
+        slots: The slot of each.
+    """
     asked = [(one.lines, slot) for one, slot in zip(alike, slots, strict=True) if slot is not None]
     if not asked:
         return [[] for _ in alike]
@@ -286,7 +292,12 @@ class _Places:
 
 
 def told(found: Iterable[Case], before: int) -> tuple[list[RowProblem], list[tuple[int, str, int]]]:
-    """Return the problems of the lines of some cases, and what is tallied: the first row, the key and the count."""
+    """Return the problems of the lines of some cases, and what is tallied: the first row, the key and the count.
+
+    Args:
+        found: The cases.
+        before: Rows of the file before the first line.
+    """
     problems: list[RowProblem] = []
     tally: list[tuple[int, str, int]] = []
     for case in found:

@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 from unibase.clinical.formats import fhir, fhir_blocks, fhir_shapes
 from unibase.clinical.formats.fhir_blocks import Block, BlockRead, read_block
-from unibase.clinical.formats.fhir_events import frame_of, read_lines
 from unibase.clinical.formats.fhir_fields import Context
+from unibase.clinical.formats.fhir_source_events import frame_of, read_lines
 from unibase.clinical.formats.fhir_versions import hashes_of, hashes_of_lines
 
 PERIODS = {"e1": ("2020-01-01T10:00:00Z", "2020-01-05"), "e2": ("2020-02-01", None), "e3": (None, "2020-03-01"), "e4": ("", None)}

@@ -14,8 +14,8 @@ from tests.clinical.test_derivations import events, index
 from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.derived.recist import Lesion, Visit, irecist, overall_response, recist
 from unibase.clinical.formats import omop, omop_concepts
-from unibase.clinical.formats.fhir_events import read_resources
 from unibase.clinical.formats.fhir_fields import Context
+from unibase.clinical.formats.fhir_source_events import read_resources
 from unibase.clinical.formats.mapping import map_table
 from unibase.clinical.formats.mapping_rules import TableMapping
 from unibase.clinical.sources.events import SOURCE_EVENTS
