@@ -21,6 +21,7 @@ Birth = Literal["day", "month", "year"]
 """What is told of a date of birth."""
 _ROWS = (("source", "source_row"), ("SRCDOM", "SRCSEQ"))
 """Columns that name a table of a source, and a row of it."""
+_KEYED = " A keyed number stands for it: the custodian's key tells the row (unibase explain --key-file)."
 _EVERY = {"month": "1mo", "year": "1y"}
 
 
@@ -44,6 +45,21 @@ class Leaving:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
                 frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
         return frame
+
+    def told(self, dictionary: pl.DataFrame) -> pl.DataFrame:
+        """Return a data dictionary that says what was made of rows and births.
+
+        Args:
+            dictionary: `table`, `column`, `derivation` and further columns.
+        """
+        words = pl.col("derivation")
+        if self.rows_key is not None:
+            is_row = pl.col("column").is_in([row for _, row in _ROWS])
+            words = pl.when(is_row).then(words + _KEYED).otherwise(words)
+        if self.birth != "day":
+            is_time = (pl.col("table") == "timeline") & pl.col("column").is_in(["time", "time_min", "time_max"])
+            words = pl.when(is_time).then(words + f" Of births the {self.birth} alone.").otherwise(words)
+        return dictionary.with_columns(words.alias("derivation"))
 
 
 AS_THEY_ARE = Leaving()

@@ -223,7 +223,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
         shutil.copyfile(READERS / name, folder / name)
     told = told_elsewhere.told_elsewhere(inputs.policy, before, subjects, folder)
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
-    return _Content(rows, described, told)
+    return _Content(rows, inputs.leaving.told(described), told)
 
 
 def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataFrame | None, folder: Path) -> None:

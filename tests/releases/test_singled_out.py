@@ -213,3 +213,11 @@ def test_a_release_over_a_limit_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"attacks .*rare-codes: 1 of 40 subjects, 1\.0% allowed"):
         publish_release(inputs, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("manifest.json"))
+
+
+def test_the_dictionary_says_what_was_made_of_rows_and_births() -> None:
+    rows = [("trace", "source_row"), ("bds", "SRCSEQ"), ("timeline", "time"), ("analysis", "time")]
+    words = pl.DataFrame([(*row, "Row.") for row in rows], schema=["table", "column", "derivation"], orient="row")
+    told = Leaving(rows_key=b"k", birth="year").told(words)["derivation"].to_list()
+    assert all("keyed number" in text for text in told[:2]) and told[2].endswith("Of births the year alone.")
+    assert told[3] == "Row." and Leaving().told(words).equals(words)
