@@ -15,6 +15,7 @@ from unibase.imaging.options import DeidentifyOptions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "confidentiality-rules.md"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 UNLISTED = 0x00189999
 """Stands for any attribute that Table E.1-1 does not list."""
 
@@ -68,11 +69,22 @@ def policy(said: str) -> Policy:
     return policy_of(DeidentifyOptions.model_validate({"policy": name, **({option: True} if option else {})}))
 
 
-@pytest.mark.parametrize("row", rows("What the table of the standard"), ids=lambda row: row[0])
+FORMS = rows("What the table of the standard")
+BYTES = next(place for place, row in enumerate(FORMS) if row[0] == "attribute")
+
+
+@pytest.mark.parametrize("row", FORMS[:BYTES], ids=lambda row: row[0])
 def test_by_the_form_of_the_value(row: list[str]) -> None:
     vr, *expected, _ = row
     found = [policy(name)._unlisted(UNLISTED, vr) for name in ("strict", "research")]
     assert [*found, policy("research").private_action(vr)] == expected
+
+
+@pytest.mark.parametrize("row", FORMS[BYTES + 2 :], ids=lambda row: row[0])
+def test_bytes_of_a_known_meaning(row: list[str]) -> None:
+    tag = tag_for_keyword(row[0]) or 0
+    found = [policy("research").action(sop_class, tag, dictionary_vr(tag), False) for sop_class in (CT, SEGMENTATION)]
+    assert found == row[1:3]
 
 
 @pytest.mark.parametrize("name", ["strict", "longitudinal", "research", "research, retain_full_dates"])
