@@ -99,6 +99,24 @@ print(len(modules), *{module.__file__.split("/unibase/")[0] for module in module
     assert places == [str(next((installed.home / "lib").glob("python*/site-packages")))]
 
 
+def test_every_command_says_what_it_does_from_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
+    code = """
+from unibase.flows.cli.everything import app
+def commands(above):
+    for name in sorted(above):
+        if not name.startswith("-"):
+            inner = [[name, *words] for words in commands(above[name])]
+            yield from inner or [[name]]
+for words in commands(app):
+    app([*words, "--help"], result_action="return_value")
+    print("HELPED", *words)
+"""
+    ended = run(installed.home / "bin" / "python", "-c", code, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    helped = [line for line in ended.stdout.splitlines() if line.startswith("HELPED")]
+    assert len(helped) > 50 and ended.stdout.count("Usage: ") >= len(helped)
+
+
 def test_commands_work_from_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
     def unibase(*arguments: object) -> str:
         return installed.unibase(*arguments, folder=tmp_path)
