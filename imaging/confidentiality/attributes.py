@@ -34,8 +34,7 @@ TECHNICAL = _tags(
 
 LABELS = TECHNICAL - _tags(
     "Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup ManufacturerModelVersion SoftwareVersions "
-    "CodeValue ExtendedCodeValue LongCodeValue URNCodeValue CodingSchemeDesignator CodingSchemeVersion CodingSchemeName "
-    "CodingSchemeRegistry CodingSchemeURL CodingSchemeExternalID MappingResourceName PrivateCreatorReference "
+    "CodeValue ExtendedCodeValue LongCodeValue URNCodeValue CodingSchemeDesignator CodingSchemeVersion CodingSchemeURL PrivateCreatorReference "
     "PrivateDataElementName PrivateDataElementKeyword DimensionIndexPrivateCreator FunctionalGroupPrivateCreator "
     "DetectorManufacturerName DetectorManufacturerModelName ReceiveCoilManufacturerName TransmitCoilManufacturerName "
     "ApplicationVersion ApplicationManufacturer AlgorithmVersion"

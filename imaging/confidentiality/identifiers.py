@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from unibase.imaging.confidentiality.charsets import decode, encode
+from unibase.imaging.confidentiality.texts.announced import announced
 from unibase.imaging.confidentiality.texts.cleaner import Cleaner, Kind
+from unibase.imaging.confidentiality.texts.days import LONGEST_YEAR, dates_in
 from unibase.imaging.confidentiality.texts.folding import fold, repair
-from unibase.imaging.confidentiality.texts.forms import formal_in_term
+from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
 from unibase.imaging.confidentiality.texts.known import SEPARATORS, WORD, Knowledge, Known
-from unibase.imaging.confidentiality.texts.vocabulary import allowed, is_unknown_code, vocabulary
+from unibase.imaging.confidentiality.texts.vocabulary import MOST_DIGITS, allowed, is_unknown_code, vocabulary
 from unibase.imaging.confidentiality.values import REMOVED, pad
 
 if TYPE_CHECKING:
@@ -194,10 +196,19 @@ class Identifiers:
             return False
         if free and self.clean(code, "label") != code:
             return True
-        if any(_is_numbered(one) and (not allowed(one, technical=True) or is_unknown_code(one)) for one in words):
+        if any(map(self._is_strange, words)) or _says_a_day(plain) or announced(plain):
             return True
         names = vocabulary().names if free else vocabulary().common_names
-        return bool(self.spans(code)) or bool(formal_in_term(code)) or not names.isdisjoint(words)
+        return bool(self.spans(code)) or bool(formal(code)) or not names.isdisjoint(words)
+
+    def _is_strange(self, word: str) -> bool:
+        """Return whether a word of a code is none of the standard or of the vocabulary, or a number of five digits and more."""
+        extra = self._cleaner.extra
+        if word in _CHARACTER_SETS or word in vocabulary().code_words:
+            return False
+        if word.isdigit():
+            return len(word) > MOST_DIGITS
+        return not allowed(word, technical=True, extra=extra) or (_is_numbered(word) and is_unknown_code(word, extra))
 
     @cached_property
     def _needles(self) -> dict[bytes, str]:
@@ -319,8 +330,13 @@ class Identifiers:
 
 
 def _is_numbered(word: str) -> bool:
-    """Return whether a word of a code has digits among its letters, and is no character set (`GB18030`)."""
-    return any(map(str.isdigit, word)) and not word.isdigit() and word not in _CHARACTER_SETS
+    """Return whether a word of a code has digits among its letters."""
+    return any(map(str.isdigit, word)) and not word.isdigit()
+
+
+def _says_a_day(plain: str) -> bool:
+    """Return whether a code has the form of a date, a year alone not counted."""
+    return any(end - start > LONGEST_YEAR for start, end in dates_in(plain))
 
 
 def _of_person(number: str) -> bool:

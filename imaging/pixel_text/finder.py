@@ -15,11 +15,11 @@ from unibase.imaging.pixel_text.boxes import Box, joined
 from unibase.imaging.pixel_text.recognition import Line, lines_in
 
 MARK = re.compile(
-    r"(?:[RLDGAPHFSI]{1,2}|(?:M\.?L\.?O|CC|AP|PA|LAT|SUP|INF)|[+-]?\d{1,2}|[+-]?\d{1,3}[.,]\d{1,2}|"
-    r"[+-]?\d{1,4}(?:[.,]\d{1,2})? ?(?:cm|mm|dB|MHz|kHz|Hz|fps|bpm|%|kV|kVp|mA|mAs|ms|s|cm/s|HU|°))",
+    r"(?:[RLDGAPHFSI]{1,2}|(?:M\.?[L1I]\.?[O0]|CC?|AP|PA|LAT|SUP|INF)|[+-]?\d{1,2}|[+-]?\d{1,3}[.,]\d{1,2}|"
+    r"(?:[+-]?\d{1,4}(?:[.,]\d{1,2})? ?)?(?:cm|mm|dB|MHz|kHz|Hz|fps|bpm|%|kV|kVp|mA|mAs|ms|s|cm/s|HU|°))",
     re.IGNORECASE,
 )
-"""What stays: sides and axes, numbers of a scale, settings with their unit."""
+"""What stays: sides and axes, numbers of a scale, units and settings with theirs; with what a reader takes for O and L."""
 _SURE = 0.7
 _MARGIN = 2
 _SAME_PLACE, _WHOLE = 0.7, 0.6
@@ -80,11 +80,17 @@ def _is_of(line: Line, whole: Line) -> bool:
     """Whether a line is a reading of the same place, or of a part of it that says nothing else."""
     if _shared(line.box, whole.box) < _SAME_PLACE:
         return False
-    return _area(line) >= _WHOLE * _area(whole) or line.text.strip().lower() in whole.text.lower()
+    return _area(line) >= _WHOLE * _area(whole) or _says(line) in _says(whole)
 
 
 def _surest(place: Sequence[Line]) -> Line:
-    return max((line for line in place if _area(line) >= _WHOLE * _area(place[0])), key=lambda line: line.score)
+    whole = place[0]
+    of_all = (line for line in place if _area(line) >= _WHOLE * _area(whole) or _says(line) == _says(whole))
+    return max(of_all, key=lambda line: line.score)
+
+
+def _says(line: Line) -> str:
+    return line.text.strip().lower()
 
 
 def _area(line: Line) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 Finder = Callable[[Sequence[Array]], tuple[Box, ...]]
-_WIDEST = 640
+_WIDEST, _LINE = 640, 48
 _SHOWN_MIDDLE = 128.0
 _NARROW = 0.25
 """Share of the range of values below which a window shows what the whole range hides."""
@@ -74,7 +74,9 @@ def look_at(path: Path, name: str, find: Finder | None) -> Look | None:
     boxes = (*outside_regions(dataset), *_of_the_device(dataset))
     if find is not None:
         # Not joined with those of the header: the box around an edge and a text that crosses it may be the whole image.
-        boxes = (*boxes, *find([*finder.looked_at(_blank(values, boxes)), *_in_window(dataset, stored)]))
+        # A line that crosses an edge is read whole: what lies within a line's height of it is not hidden.
+        hidden = [inner for one in boxes if (inner := one.grown(-_LINE)).width > 0 and inner.height > 0]
+        boxes = (*boxes, *find([*finder.looked_at(_blank(values, hidden)), *_in_window(dataset, stored)]))
     size = (values.shape[2], values.shape[1], values.shape[0])
     decision = Decision(blake3(content).hexdigest(), name, _device(dataset), size, boxes)
     middle = values[len(values) // 2 : len(values) // 2 + 1]

@@ -1,7 +1,8 @@
 """Lines of text in a picture by optical character recognition: an extra, `unibase[ocr]`, whose models are in its package.
 
 RapidOCR (PP-OCR models) reads the picture at two sizes, for its detector misses at one what it finds at the other: as it is
-and at half its size, or a small one as it is and at twice its size. Large pictures are read by tiles that overlap.
+and at half its size, or a small one as it is and at twice its size. Large pictures are read by tiles that overlap, and at
+twice their size where letters may be small.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import numpy as np
 
 from unibase.groundwork.problems import UserError
 from unibase.imaging.grid import Array
-from unibase.imaging.pixel_text.boxes import Box
+from unibase.imaging.pixel_text.boxes import Box, joined
+from unibase.imaging.pixel_text.fine_print import small_rows
 
 LEAST_SCORE = 0.5
 """What is read with less is an edge of an organ, where the detector sees text too."""
+_DOUBT, _ORGAN = 0.7, 64
 _SMALL, _TILE, _OVERLAP = 700, 1408, 128
 _FLAT = 12
+_MOST, _MUCH = 300, 0.4
+"""So many places, or so large a share of the picture, to look at closer: then all of it is read at twice its size."""
 _HIGHEST, _FINE = 128, 24
 """Pixels: no line of text is higher than the first (or a sixth of the picture); one up to the second is looked at closer."""
 _DETECTOR = {"Det.limit_side_len": 32, "Det.thresh": 0.2, "Det.box_thresh": 0.3}
@@ -52,9 +57,24 @@ def lines_in(picture: Array) -> list[Line]:
     """
     sizes = (1, 2) if max(picture.shape[:2]) <= _SMALL else (1, 0.5)
     found = [line for size in sizes for line in _lines_at(picture, size)]
-    # Of a small line on a large picture the first letters may be missed: it is read again with what stands beside it.
-    around = {_around(line.box) for line in found if 2 not in sizes and line.box.height <= _FINE}
-    return found + [line for box in sorted(around) for line in _closer(picture, box)]
+    return found if 2 in sizes else [*found, *_looked_at_closer(picture, found)]
+
+
+def _looked_at_closer(picture: Array, found: list[Line]) -> Iterator[Line]:
+    """Yield what is read of a large picture at twice its size: where letters may be small, or all of it if that is much of it."""
+    places = _close_places(picture, found)
+    if sum(one.width * one.height for one in places) > _MUCH * picture.shape[0] * picture.shape[1]:
+        yield from _lines_at(picture, 2)
+    else:
+        for box in places:
+            yield from _closer(picture, box)
+
+
+def _close_places(picture: Array, found: list[Line]) -> tuple[Box, ...]:
+    """Return where to look closer: around small lines, whose first letters may be missed, and at rows of thin strokes."""
+    around = [_around(line.box, 6) for line in found if line.box.height <= _FINE]
+    around += [_around(box, 3) for box in small_rows(picture)]
+    return joined(around) if len(around) <= _MOST else (Box(0, 0, picture.shape[1], picture.shape[0]),)
 
 
 def _lines_at(picture: Array, size: float) -> Iterator[Line]:
@@ -64,11 +84,18 @@ def _lines_at(picture: Array, size: float) -> Iterator[Line]:
         for corners, text, score in _read(_reader(), tile):
             box = _box(np.add(corners, (x, y)) / size)
             if score >= LEAST_SCORE and any(map(str.isalnum, text)) and min(box.width, box.height) <= highest:
-                yield Line(box, text, score)
+                if not _is_an_edge(box, text, score):
+                    yield Line(box, text, score)
 
 
-def _around(box: Box) -> Box:
-    beside = 6 * box.height
+def _is_an_edge(box: Box, text: str, score: float) -> bool:
+    """Whether what was read is the edge of an organ: one character, large, about as wide as high, and read with doubt."""
+    short, long = sorted((box.width, box.height))
+    return score < _DOUBT and len(text.strip()) == 1 and short > _ORGAN and long <= 2 * short
+
+
+def _around(box: Box, heights: int) -> Box:
+    beside = heights * box.height
     return Box(box.x - beside, box.y - box.height, box.width + 2 * beside, 3 * box.height)
 
 

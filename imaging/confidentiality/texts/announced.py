@@ -29,9 +29,10 @@ _DONE = (
 _ACTS = rf"(?:{_DEEDS})(?:e|s|es)?[ _]+(?:par|avec|chez|a)|(?:{_DONE})[ _]+(?:by|with)|adress[a-z]*[ _]+par|en[ _]presence[ _]de"
 _BODILY = rf"(?:{_DONE_TO_BODIES})(?:e|s|es)?[ _]+(?:par|avec|chez)"
 _NAME_LABELS = (
+    r"name(?: \w+=['\"][^'\"<>]*['\"])+(?= ?>)|"
     r"(?:pre)?noms?(?:[ _](?:et[ _])?prenoms?)?(?:[ _](?:de[ _](?:naissance|famille|jeune[ _]fille|usage)|marital|usuel|patient|du[ _](?:patient|malade)))?|"
     r"(?:(?:patient|pt|last|first|full|given|family|maiden|middle|birth|physician|doctor|operator|user|reader|staff|sur)[ _.\-]*)?names?|"
-    r"nee|ne\(e\)|surnom|alias"
+    r"nee|ne\(e\)|surnom|alias|fam(?:ille)?|(?:family|given|prefix|suffix)(?=['\"]? ?[:=>])"
 )
 _PERSONS = (
     r"patiente?s?|pte?|pat|malade|subject|client|mother|father|wife|husband|daughter|brother|baby|tuteur|guardian|beneficiaire"
@@ -59,6 +60,10 @@ _INITIALS = re.compile(
 )
 _DOTTED = re.compile(
     rf"(?<![^\W_])(?:{_ROLES}|{_PERSONS}|{_RELATIVES}|sign[a-z]*)[ _]*[:=][ _]*(?P<name>(?:[^\W\d_]\.-?){{2,4}})"
+)
+# Two to four letters after a role or a person that are no word are initials: `MER YK`, `sec: MLB`.
+_INITIALS_OF = re.compile(
+    rf"(?<![^\W_])(?:{_ROLES}|{_PERSONS}|mer|sec|valid|contr)(?:[ _]*[:=][ _]*|\.?[ _]+)(?P<name>[^\W\d_]{{2,4}})(?=[\W_]*$|[.,;)/])"
 )
 _HELPERS = (
     r"ide|manip|merm?|interne|externe|md|infirmiere?|technicien(?:ne)?|dosimetriste|radiologue|physicien(?:ne)?|rn|nurse|medecin"
@@ -90,6 +95,7 @@ def announced(plain: str) -> list[tuple[int, int]]:
     spans += [
         match.span("name") for match in _BEFORE_ROLE.finditer(plain) if match["word"] in _pools()[0 if match["initial"] else 1]
     ]
+    spans += [match.span("name") for match in _INITIALS_OF.finditer(plain) if not allowed(match["name"])]
     spans += [match.span("name") for match in _BEFORE.finditer(plain) if match["name"] in _pools()[0]]
     for match in _ANNOUNCED.finditer(plain):
         if not _of_no_person(match):

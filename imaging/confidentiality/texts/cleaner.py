@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unibase.imaging.confidentiality.texts.announced import announced
-from unibase.imaging.confidentiality.texts.days import Span, dates_in
+from unibase.imaging.confidentiality.texts.days import LONGEST_YEAR, Span, dates_in
 from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
-from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
+from unibase.imaging.confidentiality.texts.forms import formal, formal_in_label, formal_in_term
 from unibase.imaging.confidentiality.texts.known import WORD, Known, teachable
 from unibase.imaging.confidentiality.texts.titled import titled
 from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, is_unknown_code, strange_in_unspaced, vocabulary
@@ -21,7 +21,6 @@ Kind = Literal[
     "label",  # likewise, but people can write it (a kernel, the meaning of a code): short forms of known days go too
     "retained",  # an option keeps it: what is known goes
 ]
-_LONGEST_YEAR = 4
 _SET_OFF = re.compile(r"[^\W\dA-ZÀ-Þ_] [A-ZÀ-Þ][^\W\dA-ZÀ-Þ_]$")
 _LIST = re.compile(r"(?<![^\W_])[A-ZÀ-Þ][^\W\d_]*(?: ?[/&+] ?[A-ZÀ-Þ][^\W\d_]*)+(?![^\W_])")
 _EDGES = " ^,;_-/:=&"
@@ -70,9 +69,14 @@ class Cleaner:
             found += [*dates, *formal(repaired), *(folded.span(*span) for span in titled(folded.plain))]
         else:
             years = {f"{day.year:04d}" for day in self.known.days.days}
-            dates = [(a, b) for a, b in dates if b - a > _LONGEST_YEAR]
-            found += [(a, b) for a, b in dates if kind == "label" or any(year in repaired[a:b] for year in years)]
-            found += formal_in_term(repaired)
+            # A year alone is of a thing, but in a label the years of the file's own days go.
+            found += [
+                (a, b)
+                for a, b in dates
+                if (b - a > LONGEST_YEAR and kind == "label")
+                or ((b - a > LONGEST_YEAR or kind == "label") and any(year in repaired[a:b] for year in years))
+            ]
+            found += formal_in_term(repaired) + (formal_in_label(repaired) if kind == "label" else ())
         if kind != "retained":
             found += self._strange(repaired, folded, found, kind)
         return _cut(repaired, found) if found else text

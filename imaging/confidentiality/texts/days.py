@@ -88,8 +88,11 @@ _YEARS = re.compile(
     r"(?<![\d.,x])(?<!\bb)(?<!\bb[ =])(?<!\bt[eri])(?<!\bt[eri][ =])(?<!fov)(?<!fov[ =])(?<!jpeg[ -])(?<!jpeg)(?:19[2-9]\d|20[0-4]\d)"
     r"(?![\d]|[.,x]\d| ?(?:ms|mm|cm|hu|uh|ml|c?gy|[mk]?bq|hz|s/mm|px|kv|ma)\b)"
 )
-# An age over 89 years is of few people.
-_AGES = re.compile(r"(?<![\d.,/])(?:9\d|1[01]\d) ?(?:ans?|a|years?|yrs?|yo|y/o|y)\b")
+# An age over 89 years is of few people; `F94` is one with a sex.
+_AGES = re.compile(
+    r"(?<![\d.,/])(?:9\d|1[01]\d) ?(?:ans?|a|years?|yrs?|yo|y/o|y)\b|(?<![^\W_])(?:age|aged|agee?(?: de)?)[ :=]{1,3}(?:9\d|1[01]\d)(?![\d.,])"
+    r"|(?<![^\W_])[fmh] ?9\d(?![^\W_]|[.,]\d)"
+)
 _MAY = re.compile(rf"\d|{_MONTH}|{_WEEKDAYS}")
 _GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
 _ZERO = re.compile(r"(?<=\d)o(?=\d)")
@@ -99,12 +102,21 @@ _NEAR_MONTH = re.compile(
 _DAY_OF = re.compile(r"(?<![\d.,])(\d{1,2})(?: ?(?:du|of the|of) ?(\d{1,2})(?![^\W_]|[.,]\d)|\. ?(\d{1,2})\.(?![\d]))")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!\d)")
-_WEEK = re.compile(r"(?<![^\W_])(?:sem|semaine|week|kw)[\W_]?(\d{1,2})(?!\d)")
+# `S8` is a segment of the liver: with one letter a week has two digits, and begins with 0 or stands beside its year.
+_WEEK = re.compile(r"(?<![^\W_])(?:(?:sem|semaine|week|wk|kw)[\W_]?(\d{1,2})|[sw](0\d))(?!\d)")
+_WEEKDAY = re.compile(r"(?<![^\W_])(lun|mar|mer|jeu|ven|sam|dim|mon|tue|wed|thu|fri|sat|sun)\.?[ _]?(\d{1,2})(?![^\W_]|[.,]\d)")
+_WEEKDAY_OF = {name: number % 7 for number, name in enumerate("lun mar mer jeu ven sam dim mon tue wed thu fri sat sun".split())}
+_QUARTER = re.compile(r"(?<![^\W_])(?:q([1-4])[\W_]?(\d\d)|t([1-4])[\-/'](\d\d)|(\d\d)[\W_]?q([1-4]))(?![^\W_]|[.,]\d)")
+_DAY_OF_YEAR = re.compile(r"(?<![\d.,])(?:(\d{3})[/\-_.](\d{4}|\d\d)|(\d{4}|\d\d)[/\-_.](\d{3}))(?!\d|[.,/]\d)")
+_DAY_AND_YEAR = re.compile(r"(?<![\d.,])(\d{1,2})[\W_]{0,2}([^\W\d_]{3,9})[\W_]{0,2}(\d{4}|\d\d)(?![^\W_]|[.,]\d)")
 _UNIT = re.compile(r" ?(?:[mc]m|ml|cc|c?gy|[kmg]?bq|ms|kg|mg|g|hu|uh|s|%)(?![^\W_])")
 _PAIRING = ("/", "-", "_", " ")
 _EPOCH = date(1970, 1, 1).toordinal()
 _MODIFIED_JULIAN, _JULIAN, _SPREADSHEET = date(1858, 11, 17).toordinal(), 1721425, date(1899, 12, 30).toordinal()
 _SECONDS = 86400
+_TICKS, _FILETIME = 18, date(1601, 1, 1).toordinal()
+"""Digits of a time in ten millionths of a second, which Windows counts from 1601 and .NET from the year 1."""
+LONGEST_YEAR = 4
 
 
 @lru_cache(maxsize=4096)
@@ -193,6 +205,8 @@ class KnownDays:
                 found.append(span)
         found += [match.span() for match in _NEAR_MONTH.finditer(plain) if self._near_month(match)]
         found += [match.span() for match in _IN_ROMAN.finditer(plain) if self._in_roman(match)]
+        found += [match.span() for match in _DAY_OF_YEAR.finditer(plain) if self._is_day_of_year(match)]
+        found += [match.span() for match in _WEEKDAY.finditer(plain) if self._is_weekday(match)]
         return found if technical else found + self._in_words(plain)
 
     def _in_words(self, plain: str) -> list[Span]:
@@ -200,7 +214,31 @@ class KnownDays:
         pairs = {(day.day, day.month) for day in self.days}
         weeks = {day.isocalendar().week for day in self.days}
         found = [one.span() for one in _DAY_OF.finditer(plain) if (int(one[1]), int(one[2] or one[3])) in pairs]
-        return found + [one.span() for one in _WEEK.finditer(plain) if int(one[1]) in weeks]
+        found += [one.span() for one in _WEEK.finditer(plain) if int(one[1] or one[2]) in weeks]
+        found += [one.span() for one in _DAY_AND_YEAR.finditer(plain) if self._has_day_and_year(one)]
+        return found + [one.span() for one in _QUARTER.finditer(plain) if self._is_quarter(one)]
+
+    def _is_weekday(self, match: re.Match[str]) -> bool:
+        """Return whether a weekday cut short and the number beside it are those of a day: `sam 27`."""
+        return any((day.weekday(), day.day) == (_WEEKDAY_OF[match[1]], int(match[2])) for day in self.days)
+
+    def _is_day_of_year(self, match: re.Match[str]) -> bool:
+        """Return whether two numbers are the day of the year and the year of a day: `058/21`, `2021.058`."""
+        number, year = int(match[1] or match[4]), int(match[2] or match[3])
+        return any(int(f"{day:%j}") == number and year in (day.year, day.year % 100) for day in self.days)
+
+    def _is_quarter(self, match: re.Match[str]) -> bool:
+        """Return whether a quarter and a year of two digits are those of a day: `Q1-21`."""
+        quarter, year = int(match[1] or match[3] or match[6]), int(match[2] or match[4] or match[5])
+        return any(((day.month + 2) // 3, day.year % 100) == (quarter, year) for day in self.days)
+
+    def _has_day_and_year(self, match: re.Match[str]) -> bool:
+        """Return whether a month that is misspelt stands between the day and the year of a day: `27 fbr 21`."""
+        month, year = match[2], int(match[3])
+        ends = {(name[0], name[-1]) for names in MONTHS for name in names}
+        return (month[0], month[-1]) in ends and any(
+            day.day == int(match[1]) and year in (day.year, day.year % 100) for day in self.days
+        )
 
     def _in_roman(self, match: re.Match[str]) -> bool:
         day, month, year = int(match[1]), match[2], int(match[3])
@@ -226,8 +264,9 @@ class KnownDays:
 
     @cached_property
     def _ordinal(self) -> frozenset[str]:
-        """Year and day of the year."""
-        return frozenset(f"{day.year:04d}{day:%j}" for day in self.days)
+        """Year and day of the year; year and month, whole."""
+        forms = ("%Y%j", "%y%j", "%Y%m", "%m%Y")
+        return frozenset(day.strftime(form).zfill(5) for day in self.days for form in forms)
 
     @cached_property
     def _serial(self) -> frozenset[str]:
@@ -238,10 +277,15 @@ class KnownDays:
 
     def _counted(self, digits: str) -> bool:
         """Return whether a number counts days, or seconds or milliseconds since 1970, to one of the days or beside it."""
-        if len(digits) in (10, 13):
-            number = int(digits[:10]) // _SECONDS + _EPOCH
-            return any(abs(day.toordinal() - number) <= 1 for day in self.days)
+        if len(digits) in (10, 13, 16, 19):
+            return self._is_beside(int(digits[:10]) // _SECONDS + _EPOCH)
+        if len(digits) == _TICKS:
+            number = int(digits) // (10_000_000 * _SECONDS)
+            return self._is_beside(number + _FILETIME) or self._is_beside(number + 1)
         return digits in self._serial
+
+    def _is_beside(self, number: int) -> bool:
+        return any(abs(day.toordinal() - number) <= 1 for day in self.days)
 
     def _in_digits(self, match: re.Match[str], technical: bool) -> list[Span]:
         groups = [(one.start() + match.start(), one.end() + match.start()) for one in re.finditer(r"\d+", match[0])]

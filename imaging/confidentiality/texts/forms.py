@@ -31,6 +31,8 @@ _NETWORK = (
     r"(?<![^\W_])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![^\W_])",  # IBAN
     r"(?<![^\W_])[A-Z]{2}-\d{3}-[A-Z]{2}(?![^\W_])",  # number plate
 )
+_SETTINGS = r"(?:T[EIRHS]|FA|KV|M[AMSLG]|CM|S[ELTI]|IM|FS|GY|HU|UH|HZ|[DC]B|EC|NR|NO|AX|BW)(?![^\W_])"
+"""Settings of a protocol and units, which two letters beside a number mean more often than a number plate."""
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -48,6 +50,10 @@ _PATTERNS = tuple(
         r"(?<!\d)\d{1,3}° ?\d{1,2}['′](?: ?[\d.]+[\"″])? ?[NSEWO](?![^\W_])",
         r"\\\\[\w.\-]+",  # the server of a shared folder
         r"(?<![\d.])0[1-9](?:[ .\-/]?\d{3}){2}[ .\-/]?\d{1,3}(?!\d)",
+        r"(?<![\d.])0[1-9](?:[ .\-/]\d{2,4}){2,3}(?!\.?\d)",  # a telephone in other groups: 06 1234 5678
+        r"(?<![\d.])-?\d{1,3}\.\d{4,} ?[,;/ ] ?-?\d{1,3}\.\d{4,}(?![\d.])",  # latitude and longitude
+        r"(?<![\d.])(?<!\d[\-_/])(?:0\d{1,3}[\-_/]\d{3,5}|\d{3,4}[\-_/]0\d{2,4})(?![\w.])",  # centre and number of a trial: 029-0451
+        rf"(?<![^\W_])(?!{_SETTINGS})[A-Z]{{2}} \d{{3}} (?!{_SETTINGS})[A-Z]{{2}}(?![^\W_])",  # number plate with blanks
         r"(?<![\d.])\d{7,}(?!\.?\d)",  # a number long enough to name a person
         r"(?<![\d.])[012](?:\.\d+){5,}",  # a UID
         rf"(?<![^\W_])(?:{_TITLES})\.?[ _^]+{_PARTICLES}{_NAME}",
@@ -66,10 +72,18 @@ _TERM_PATTERNS = tuple(
     for pattern in (
         r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
         r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
+        r"(?<![\d.])(?:\+|00)[1-9]\d(?:\(0\))?[1-9]\d{8}(?!\d)",
+        r"(?i:(?<![^\W_])(?:rpps|adeli|finess|nda|iep|ipp|nip|ins|nir)[ :n°._\-]{1,4}\d{5,}(?!\d))",
         _FRENCH_TELEPHONE,
         *_NETWORK,
+        r"(?<![^\W_])(?:Mme|MME|Mlle|MLLE|Mrs)\.?[ _^]+[A-Z](?![^\W_])",
+        rf"(?<![^\W_])M\. {_PARTICLES}{_NAME}",
         rf"(?<![^\W_])(?:Dr|Mme|MME|Mlle|MLLE|Mr|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+{_PARTICLES}{_NAME}",
     )
+)
+# Numbers of a laboratory or a trial among the names of things: B21.04512, E21-02712345, 21-P-12345, HC-2021-0451.
+_NUMBERED = re.compile(
+    r"(?<![^\W_])(?:[A-Z]{1,4}[\-.]?(?:19|20)?\d\d[\-./]\d{4,9}|\d\d[\-.][A-Z]{1,3}[\-.]\d{3,9}|[A-Z]{2,4}[\-.](?:19|20)\d\d[\-.]\d{3,6})(?![^\W_]|\.\d)"
 )
 _MOST_LOOSE_DIGITS = 9
 
@@ -113,3 +127,8 @@ def formal(text: str) -> tuple[Span, ...]:
 def formal_in_term(text: str) -> tuple[Span, ...]:
     """Return where a technical text has the form of an identifier of a person. `text`: the text as it is written."""
     return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *_national(text))
+
+
+def formal_in_label(text: str) -> tuple[Span, ...]:
+    """Return where a text that people can write among technical ones numbers a sample or a patient. `text`: as it is written."""
+    return tuple(match.span() for match in _NUMBERED.finditer(text))

@@ -166,6 +166,8 @@ class Known:
         forms = [rf"{a[0]}\.[ \-]?{b[0]}\.?" for a, b in sorted(pairs) if a[0] + b[0] not in _ABBREVIATIONS]
         forms += [rf"{a}[\W_]{{0,2}}{b}" for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS]
         forms += [rf"{a[0]}{b[0]}[\W_]?(?:{years})" for a, b in sorted(pairs)] if years else []
+        starts = [(a, b) for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS] if years else []
+        forms += [rf"{a[:2]}{a[2:]}?[\W_]?{b[:2]}{b[2:]}?[\W_]?(?:{years})" for a, b in starts]
         return (re.compile(rf"(?<![^\W_])(?:{'|'.join(forms)})(?![^\W_])"),) if forms else ()
 
     @cached_property

@@ -77,6 +77,7 @@ class Vocabulary:
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
         joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
         phrases: Terms of several words, folded, single blanks between them.
+        code_words: Words of the defined terms of code strings that are in no other list.
     """
 
     placeholders: frozenset[str]
@@ -95,6 +96,7 @@ class Vocabulary:
     combining: frozenset[str]
     joining: re.Pattern[str]
     phrases: re.Pattern[str]
+    code_words: frozenset[str]
 
 
 @cache
@@ -122,6 +124,7 @@ def vocabulary() -> Vocabulary:
         _read("combining"),
         _joining(_read("joining")),
         re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
+        _read("code_strings"),
     )
 
 

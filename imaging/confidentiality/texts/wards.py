@@ -18,7 +18,7 @@ _SHORT = re.compile(
 )
 _LONE_BED = re.compile(rf"(?<![^\W_])lit{_SIGNS}(?P<number>\d{{1,3}}[a-z]?){_NO_UNIT}")
 _OF_FILES = re.compile(
-    r"(?<![^\W_])(?:dossier|(?:d')?examen|exam|cr|compte[ _-]rendu|inclusion|patiente?s?|accession|acc|anapath|prelevement|lame|record|case|cas|"
+    r"(?<![^\W_])(?:dossier|(?:d')?examen|exam|cr|compte[ _-]rendu|incl?|inclusion|trial|essai|subj|sujet|patiente?s?|accession|acc|anapath|prelevement|lame|record|case|cas|"
     rf"sejour|visite|iep|nda|ipp|mrn|ssn|admission|order|demande|ordonnance){_SIGNS}(?P<number>(?:\d{{1,6}}[\-/.])*\d{{2,6}}){_NO_UNIT}"
 )
 # The bed of a tumour has numbers too, and so have the positions of a PET table (`bed 2`), which are not told here at all.
