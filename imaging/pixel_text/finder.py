@@ -20,7 +20,7 @@ MARK = re.compile(
     re.IGNORECASE,
 )
 """What stays: sides and axes, numbers of a scale, units and settings with theirs; with what a reader takes for O and L."""
-_SURE = 0.7
+_SURE, _HIGHEST_MARK = 0.7, 3
 _MARGIN = 2
 _SAME_PLACE, _WHOLE = 0.7, 0.6
 """Share of a box within another from which both are one place, and of its area from which its reading is of all of it."""
@@ -30,13 +30,17 @@ def stays(line: Line) -> bool:
     """Return whether a line is a mark of the image and names nobody.
 
     Args:
-        line: What was read; with doubt it does not stay.
+        line: What was read; with doubt it does not stay, nor when its box is so high that it is a turned line.
 
     Example:
         >>> stays(Line(Box(0, 0, 9, 9), "7.5 MHz", 0.97)), stays(Line(Box(0, 0, 9, 9), "DUPONT", 0.99))
         (True, False)
     """
-    return line.score >= _SURE and MARK.fullmatch(line.text.strip()) is not None
+    return (
+        line.score >= _SURE
+        and line.box.height <= _HIGHEST_MARK * line.box.width
+        and MARK.fullmatch(line.text.strip()) is not None
+    )
 
 
 def to_blank(frames: Sequence[Array]) -> tuple[Box, ...]:
@@ -68,12 +72,14 @@ def texts_of(lines: Sequence[Line]) -> list[Box]:
             places.append([line])
         else:
             same.append(line)
-    return [_with_margin(line.box) for place in places if not stays(_surest(place)) for line in place]
+    marks = [place[0].box for place in places if stays(_surest(place))]
+    return [_with_margin(line.box, marks) for place in places if not stays(_surest(place)) for line in place]
 
 
-def _with_margin(box: Box) -> Box:
-    # The edge of a large letter may stand outside of what the detector marks.
-    return box.grown(max(_MARGIN, min(box.width, box.height) // 6))
+def _with_margin(box: Box, marks: Sequence[Box]) -> Box:
+    # The edge of a large letter may stand outside of what the detector marks; but a mark beside it stays.
+    grown = box.grown(max(_MARGIN, min(box.width, box.height) // 6))
+    return box.grown(_MARGIN) if any(_shared(mark, grown) for mark in marks) else grown
 
 
 def _is_of(line: Line, whole: Line) -> bool:
@@ -90,7 +96,7 @@ def _surest(place: Sequence[Line]) -> Line:
 
 
 def _says(line: Line) -> str:
-    return line.text.strip().lower()
+    return re.sub(r"[\W_]", "", line.text.lower())
 
 
 def _area(line: Line) -> int:

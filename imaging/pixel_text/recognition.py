@@ -22,7 +22,7 @@ from unibase.imaging.pixel_text.fine_print import small_rows
 
 LEAST_SCORE = 0.5
 """What is read with less is an edge of an organ, where the detector sees text too."""
-_DOUBT, _ORGAN = 0.7, 64
+_DOUBT, _ORGAN, _UPRIGHT = 0.7, 64, 2.5
 _SMALL, _TILE, _OVERLAP = 700, 1408, 128
 _FLAT = 12
 _MOST, _MUCH = 300, 0.4
@@ -57,6 +57,7 @@ def lines_in(picture: Array) -> list[Line]:
     """
     sizes = (1, 2) if max(picture.shape[:2]) <= _SMALL else (1, 0.5)
     found = [line for size in sizes for line in _lines_at(picture, size)]
+    found += [other for line in found if _is_upright(line.box) for other in _turned(picture, line.box)]
     return found if 2 in sizes else [*found, *_looked_at_closer(picture, found)]
 
 
@@ -83,9 +84,9 @@ def _lines_at(picture: Array, size: float) -> Iterator[Line]:
     for x, y, tile in _tiles(_resized(picture, size)):
         for corners, text, score in _read(_reader(), tile):
             box = _box(np.add(corners, (x, y)) / size)
-            if score >= LEAST_SCORE and any(map(str.isalnum, text)) and min(box.width, box.height) <= highest:
-                if not _is_an_edge(box, text, score):
-                    yield Line(box, text, score)
+            fits = min(box.width, box.height) <= highest and not _is_an_edge(box, text, score)
+            if score >= LEAST_SCORE and any(map(str.isalnum, text)) and fits:
+                yield Line(box, text, score)
 
 
 def _is_an_edge(box: Box, text: str, score: float) -> bool:
@@ -97,6 +98,24 @@ def _is_an_edge(box: Box, text: str, score: float) -> bool:
 def _around(box: Box, heights: int) -> Box:
     beside = heights * box.height
     return Box(box.x - beside, box.y - box.height, box.width + 2 * beside, 3 * box.height)
+
+
+def _is_upright(box: Box) -> bool:
+    return box.height > _UPRIGHT * box.width
+
+
+def _turned(picture: Array, box: Box) -> Iterator[Line]:
+    """Yield what is read around an upright box when the picture is turned by 90 degrees, to the left and to the right."""
+    beside, high, wide = 6 * box.width, picture.shape[0], picture.shape[1]
+    part = Box(box.x - box.width, box.y - beside, 3 * box.width, box.height + 2 * beside).within(wide, high)
+    if part is None:
+        return
+    cut = picture[part.y : part.y + part.height, part.x : part.x + part.width]
+    for turns in (1, 3):
+        for line in _lines_at(np.ascontiguousarray(np.rot90(cut, turns)), 2):
+            x, y, width, height = line.box
+            left, top = (part.width - y - height, x) if turns == 1 else (y, part.height - x - width)
+            yield line._replace(box=Box(part.x + left, part.y + top, height, width))
 
 
 def _closer(picture: Array, box: Box) -> Iterator[Line]:

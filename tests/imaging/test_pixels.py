@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -405,3 +405,37 @@ def test_reader_finds_and_leaves(tmp_path: Path) -> None:
     box = boxes[0]
     after[box.y : box.y + box.height, box.x : box.x + box.width] = 0
     assert finder.to_blank([after]) == ()
+
+
+READINGS = {
+    "CC": [((189, 376, 62, 56), "cc", 0.67), ((198, 387, 51, 42), "CC", 0.99)],  # the surer reading of what says the same
+    "7.5 MHz": [((0, 0, 177, 49), "7.5 MHz", 0.98), ((105, 4, 68, 43), "[Hz", 0.82)],
+    "MLO": [((0, 0, 83, 46), "MLO", 0.84), ((1, 1, 82, 44), "ML0", 0.85)],
+    "5 cm": [((0, 0, 30, 33), "5", 1.0), ((32, 0, 59, 37), "cm", 1.0)],
+}
+
+
+@pytest.mark.parametrize("read", READINGS.values(), ids=READINGS)
+def test_marks_are_kept_however_they_are_read(read: list[tuple[Any, str, float]]) -> None:
+    assert finder.texts_of([Line(Box(*box), text, score) for box, text, score in read]) == []
+
+
+def test_a_turned_line_that_is_read_as_a_letter_goes() -> None:
+    assert not finder.stays(Line(Box(320, 256, 25, 123), "d", 0.95)) and finder.stays(Line(Box(0, 0, 12, 30), "I", 0.95))
+
+
+def test_the_margin_of_a_line_spares_a_mark_beside_it() -> None:
+    line, mark = Line(Box(0, 30, 270, 48), "ID: 63759173", 0.97), Line(Box(100, 0, 50, 28), "20", 1.0)
+    assert finder.texts_of([line]) == [Box(-8, 22, 286, 64)] and finder.texts_of([line, mark]) == [Box(-2, 28, 274, 52)]
+
+
+def test_rows_of_small_letters_are_sought_closer() -> None:
+    """Thin strokes side by side are a place to look at; the grain of an image alone gives few."""
+    pytest.importorskip("cv2", reason="needs the extra: uv sync --extra ocr")
+    from unibase.imaging.pixel_text.fine_print import small_rows
+
+    grain = np.random.default_rng(5).normal(120, 6, (900, 1200)).clip(0, 255).astype(np.uint8)
+    drawn = Image.fromarray(grain)
+    ImageDraw.Draw(drawn).text((700, 400), "DUPONT MARIE 12/04/1950", fill=200)
+    rows = small_rows(np.asarray(drawn))
+    assert any(700 <= box.x < 850 and 395 <= box.y <= 412 for box in rows) and len(small_rows(grain)) < 20

@@ -105,7 +105,12 @@ _IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!
 # `S8` is a segment of the liver: with one letter a week has two digits, and begins with 0 or stands beside its year.
 _WEEK = re.compile(r"(?<![^\W_])(?:(?:sem|semaine|week|wk|kw)[\W_]?(\d{1,2})|[sw](0\d))(?!\d)")
 _WEEKDAY = re.compile(r"(?<![^\W_])(lun|mar|mer|jeu|ven|sam|dim|mon|tue|wed|thu|fri|sat|sun)\.?[ _]?(\d{1,2})(?![^\W_]|[.,]\d)")
-_WEEKDAY_OF = {name: number % 7 for number, name in enumerate("lun mar mer jeu ven sam dim mon tue wed thu fri sat sun".split())}
+_WEEKDAY_OF = {
+    name: number % 7
+    for number, name in enumerate(
+        ["lun", "mar", "mer", "jeu", "ven", "sam", "dim", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    )
+}
 _QUARTER = re.compile(r"(?<![^\W_])(?:q([1-4])[\W_]?(\d\d)|t([1-4])[\-/'](\d\d)|(\d\d)[\W_]?q([1-4]))(?![^\W_]|[.,]\d)")
 _DAY_OF_YEAR = re.compile(r"(?<![\d.,])(?:(\d{3})[/\-_.](\d{4}|\d\d)|(\d{4}|\d\d)[/\-_.](\d{3}))(?!\d|[.,/]\d)")
 _DAY_AND_YEAR = re.compile(r"(?<![\d.,])(\d{1,2})[\W_]{0,2}([^\W\d_]{3,9})[\W_]{0,2}(\d{4}|\d\d)(?![^\W_]|[.,]\d)")

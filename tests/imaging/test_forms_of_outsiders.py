@@ -1,0 +1,96 @@
+"""Forms of days, names and numbers that people invent: one table of what goes, and one of what is like it and stays.
+
+The exam is of Saturday 27 February 2021, the person was born on 9 July 1961. What may not be left is told by hand.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.texts.known import Knowledge
+
+WHO = Identifiers(
+    Knowledge(
+        patient_names=("QUÉMÉNEUR^Anaïs",), numbers=("P00318842",), birth_dates=("19610709",), days=("20210227",)
+    )
+)  # fmt: skip
+GOES = {
+    "sam 27": "27",
+    "Sat. 27": "27",
+    "wk8": "8",
+    "TAP S08": "08",
+    "W8 2021": "2021",
+    "Q1-21": "21",
+    "T1-21": "21",
+    "21Q1": "21",
+    "058/21": "058",
+    "2021.058": "058",
+    "21058": "21058",
+    "TAP 196107": "196107",
+    "27 Fbr 21": "27",
+    "F94": "94",
+    "age: 95": "95",
+    "1614384000000000": "1614384",
+    "132588576000000000": "1325885",
+    "637499808000000000": "6374998",
+    "<name use='L'>Masse</name>": "masse",
+    '"family":"Grand"': "grand",
+    "Fam. Rocher": "rocher",
+    "MER YK": "yk",
+    "sec: MLB": "mlb",
+    "valid. PK": "pk",
+    "QUE-AN-61": "que",
+    "QUAN61": "quan",
+    "06 1234 5678": "1234",
+    "48.3904,-4.4861": "3904",
+    "AB 123 CD": "123",
+    "TRIAL-029-0451": "0451",
+    "inc 29-045": "045",
+}
+STAYS = (
+    "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
+    "famille BRCA", "family history", "rad: CT", "patient HFS", "tech WB", "0.5 x 0.9998", "MIP 2.5 mm", "1-001", "F9", "H50",
+)  # fmt: skip
+CODES = {
+    "UXELNOR": False,
+    "KVLX": False,
+    "KERVOAL": False,
+    "NDA 210458712": False,
+    "2610729": False,
+    "W8 2021": False,
+    "06 1234 5678": False,
+    "MER YK": False,
+    "CONTAINS": True,
+    "SMR_BORELOCAL": True,
+    "PER_NERVE_STIM": True,
+    "PORTRAIT": True,
+    "HFS": True,
+    "GB18030": True,
+    "T2_STAR": True,
+    "ISO 2022 IR 100": True,
+    "MGMINML": True,
+    "SLSENS": True,
+}
+
+
+@pytest.mark.parametrize(("form", "secret"), GOES.items())
+def test_nothing_is_left_of_a_form(form: str, secret: str) -> None:
+    assert secret not in re.sub(r"[\W_]", "", WHO.clean(form).lower())
+
+
+@pytest.mark.parametrize("text", STAYS)
+def test_what_is_like_one_stays(text: str) -> None:
+    assert WHO.clean(text) == text
+
+
+@pytest.mark.parametrize("number", ["B21.04512", "E21-02712345", "21-P-12345", "HC-2021-0451", "RPPS 10003456789", "Mme Q."])
+def test_numbers_of_samples_and_staff_go_from_labels(number: str) -> None:
+    assert not re.search(r"\d{4}|Q", WHO.clean(number, "label"))
+
+
+@pytest.mark.parametrize(("code", "kept"), CODES.items())
+def test_a_code_string_holds_words_of_the_standard(code: str, kept: bool) -> None:
+    assert (WHO.clean_code(code.encode(), ("latin-1",)) == code.encode()) is kept
