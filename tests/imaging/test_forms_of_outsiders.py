@@ -49,8 +49,13 @@ GOES = {
     "AB 123 CD": "123",
     "TRIAL-029-0451": "0451",
     "inc 29-045": "045",
+    "2,61,07,29,019,142": "019",
+    "2 6107 29 019142": "019",
+    "2 61 07 29 019-142 44": "019",
+    "06,12,34,56,78": "345",
 }
 STAYS = (
+    "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
     "famille BRCA", "family history", "rad: CT", "patient HFS", "tech WB", "0.5 x 0.9998", "MIP 2.5 mm", "1-001", "F9", "H50",
 )  # fmt: skip

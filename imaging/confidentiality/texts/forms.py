@@ -22,6 +22,9 @@ _TITLES = (
 _NIR = re.compile(
     r"(?<![^\W_])[1-478](?:[\W_]{0,2}\d){4}[\W_]{0,2}(?:\d[\W_]{0,2}\d|2[\W_]{0,2}[ABab])(?:[\W_]{0,2}\d){6}(?:(?:[\W_]{0,2}\d){2})?(?![^\W_])"
 )
+_NIR_GROUPS = re.compile(r"\d[\W_]{0,2}\d\d[\W_]{0,2}\d\d[\W_]{0,2}\w\w[\W_]{0,2}\d{3}[\W_]{0,2}\d{3}(?:[\W_]{0,2}\d\d)?")
+# Settings of a scanner, divided by commas alone, of one digit to three: 512,1,120,486,486,1.
+_SETTINGS_LIST = re.compile(r"(?:\d{1,3},)+\d{1,3}")
 _FRENCH_TELEPHONE = r"(?<![\d.])0[1-9](?P<gap>[\W_]{0,2})\d{2}(?:(?P=gap)\d{2}){3}(?!\.?\d)"
 _PRIVATE_ADDRESS = r"(?<![\d.])(?:10\.\d{1,3}|127\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}(?!\.?\d)"
 _NETWORK = (
@@ -97,9 +100,15 @@ def _national(text: str) -> tuple[Span, ...]:
     found = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind != "ipp"]
     for match in _NIR.finditer(text):
         # Any thirteen digits have the form; the month, the department and the key say whether they are one.
-        if any(one.kind == "nir" for one in french_identifiers.find(re.sub(r"[\W_]", "", match[0]))):
+        if _is_one_number(match[0]) and any(one.kind == "nir" for one in french_identifiers.find(re.sub(r"[\W_]", "", match[0]))):
             found.append(match.span())
     return tuple(found)
+
+
+def _is_one_number(text: str) -> bool:
+    """Return whether digits are divided as those of a NIR are, or by one separator that is no comma: `387,2.5,120` are settings."""
+    separators = set(re.findall(r"[\W_]+", text))
+    return (len(separators) <= 1 and "," not in separators) or _NIR_GROUPS.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -117,7 +126,8 @@ def formal(text: str) -> tuple[Span, ...]:
     for match in _SPACED_NUMBERS.finditer(text):
         # Numbers one after another, as a card is read out; decimals and sizes of matrices have fewer digits or a point.
         apart = all(end <= match.start() or start >= match.end() for start, end in found)
-        if apart and "." not in match[0] and sum(map(str.isdigit, match[0])) >= _MOST_LOOSE_DIGITS:
+        settings = _SETTINGS_LIST.fullmatch(match[0]) and len({len(one) for one in match[0].split(",")}) > 1
+        if apart and not settings and "." not in match[0] and sum(map(str.isdigit, match[0])) >= _MOST_LOOSE_DIGITS:
             found.append(match.span())
     labelled = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind == "ipp"]
     return (*found, *labelled, *_national(text))

@@ -42,6 +42,8 @@ _WEIGHTED = re.compile(r"b\d{1,3}|b\d\d[05]0")
 _KERNEL = re.compile(
     r"(?:[abdhijqstuv]\d{2}[fhsmr]{0,2}|(?:b[flnprv]|h[cfnprv]|q[irw]|u[br]|s[ab]|c[rt]|y[ab])\d{2}[a-z]?|f[cl]\d{2})(?:fs)?"
 )
+# Scanners as the National Lung Screening Trial names them with their rows of detectors: SEN16, AQUL4, LSPR16.
+_SCANNER = re.compile(r"(?:sen|aqul|lspr)(?:4|8|16|64)|ls(?:qx|ult|plus)|hsqx|op[als]|osa")
 # What stands glued before or after a word of protocols: 3DSPGR, sT1W, T2wi, dyn3d.
 _WEIGHTS = re.compile(r"(?:[23]d|s?t[12][w*]?)(?P<after>[a-z]{2,})|(?P<before>[a-z]{3,})[23]d|s(?:t[12]w?|[23]d)")
 _DIMENSIONS = re.compile(r"[123]d")
@@ -242,7 +244,7 @@ def _allowed(token: str, technical: bool) -> bool:
     digits = sum(map(str.isdigit, plain))
     if plain.isdigit():
         return technical or digits <= MOST_DIGITS
-    if any(form.fullmatch(plain) for form in (_MATRIX, _TNM, _KERNEL, _COUNTED)):
+    if any(form.fullmatch(plain) for form in (_MATRIX, _TNM, _KERNEL, _COUNTED, _SCANNER)):
         return True
     if technical:
         return all(one.isdigit() or len(one) <= 3 or is_word(one) for one in _parts(token))
