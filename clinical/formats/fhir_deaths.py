@@ -28,6 +28,22 @@ def ended_with_death(encounter: Resource) -> bool:
     return any(word == "exp" or is_death_word(word) for word in [*words, said.get("text")] if isinstance(word, str))
 
 
+def is_deceased(patient: Resource) -> bool:
+    """Tell whether `deceasedBoolean` of a `patient` says so; some systems write it as a text or a number.
+
+    Raises:
+        ValueError: If it is neither true nor false.
+
+    Example:
+        >>> is_deceased({"deceasedBoolean": "false"}), is_deceased({"deceasedBoolean": True})
+        (False, True)
+    """
+    said = str(patient.get("deceasedBoolean") or "false").strip().lower()
+    if said not in ("true", "false", "1", "0"):
+        raise ValueError("neither true nor false")
+    return said in ("true", "1")
+
+
 def says_death(codes: Sequence[str], number: float | None = None, text: str | None = None) -> bool:
     """Tell whether a resource says that its person died.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -247,16 +248,45 @@ def value_of(resource: Resource, context: Context) -> tuple[float | None, str | 
     if resource.get("valueBoolean") is not None:
         return None, "true" if resource["valueBoolean"] else "false", None, True
     if resource.get("valueString") is not None:
-        text = str(resource["valueString"]).strip()
-        try:
-            return float(text), None, None, False
-        except ValueError:
-            return None, text or None, None, False
+        return _number_or_text(str(resource["valueString"]).strip(), context)
     for kind in _unread(resource):
         context.report(UNREAD_VALUE, f"A value of type {kind} is not read.", f"value{kind}", refused=False)
     if resource.get("dataAbsentReason"):
         context.report(NOT_COLLECTED, "The resource says that there is no value.", "dataAbsentReason", refused=False)
     return None, None, None, False
+
+
+def _number_or_text(text: str, context: Context) -> tuple[float | None, str | None, str | None, bool]:
+    """Return what `value_of` does, of a text that may be a number; 12,5 is one, and 1,234 may be two."""
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
+        context.report(NOT_A_NUMBER, "The comma of the value may part thousands or decimals.", "valueString", refused=False)
+        return None, None, None, False
+    number = number_of(text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", text) else text)
+    return number, None if number is not None else text or None, None, False
+
+
+_OF_RELATIVES = frozenset({"family-history", "familyhistory", "family history"})
+
+
+_OTHERS = frozenset({"Patient", "RelatedPerson", "Group", "Device"})
+"""What a `focus` names when the resource is about someone else; mCODE's focus is a diagnosis or a specimen."""
+
+
+def is_about_others(resource: Resource, person: str) -> bool:
+    """Tell whether a resource is about someone or something other than its person, by its focus or its category.
+
+    Args:
+        resource: The resource.
+        person: Id of its person.
+
+    Example:
+        >>> is_about_others({"category": [{"coding": [{"code": "family-history"}]}]}, "p1")
+        True
+    """
+    said = resource.get("category")
+    words = {str(word).lower() for one in (said if isinstance(said, list) else [said]) for word in words_of(one)}
+    focused = (one for one in resource.get("focus") or [] if one.get("reference") and is_about(one, _OTHERS))
+    return not _OF_RELATIVES.isdisjoint(words) or any(reference_id(one) != person for one in focused)
 
 
 def _unread(resource: Resource) -> Iterator[str]:

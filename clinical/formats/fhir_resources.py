@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, implied_death, says_death
+from unibase.clinical.formats.fhir_deaths import DEATH, ended_with_death, implied_death, is_deceased, says_death
 from unibase.clinical.formats.fhir_fields import (
     UNKNOWN,
     Context,
@@ -20,6 +20,7 @@ from unibase.clinical.formats.fhir_fields import (
     codings,
     extension_name,
     is_about,
+    is_about_others,
     number_of,
     reference_id,
     slug,
@@ -61,8 +62,6 @@ _PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED
 BETWEEN = "\n"
 """Between the codes of one Medication, where they are kept for the resources that refer to it."""
 _PERSONS = frozenset({"Patient"})
-_OTHERS = frozenset({"Patient", "RelatedPerson", "Group", "Device"})
-"""What a `focus` names when the resource is about someone else; mCODE's focus is a diagnosis or a specimen."""
 
 
 class Raw(NamedTuple):
@@ -211,14 +210,10 @@ def _subject(resource: Resource, context: Context) -> str | None:
     person = reference_id(said)
     if person is None:
         context.report(MISSING_PERSON, "The resource does not say whom it is about.", "subject")
-    elif not is_about(said, _PERSONS) or any(_is_other(one, person) for one in resource.get("focus") or []):
+    elif not is_about(said, _PERSONS) or is_about_others(resource, person):
         context.report(ABOUT_ANOTHER, "The resource is about something other than its patient.", "subject")
         return None
     return person
-
-
-def _is_other(focus: Resource, person: str) -> bool:
-    return bool(focus.get("reference")) and is_about(focus, _OTHERS) and reference_id(focus) != person
 
 
 def _coded(resource: Resource, context: Context, field: str = "code") -> list[str]:
@@ -244,7 +239,7 @@ def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
         context.report(UNKNOWN_VALUE, "Sex is neither male nor female.", "gender", refused=False)
     if resource.get("deceasedDateTime"):
         yield Raw(person, "MEDS_DEATH", resource["deceasedDateTime"])
-    elif resource.get("deceasedBoolean"):
+    elif is_deceased(resource):
         context.report(MISSING_DATE, "The person died, and no date says when.", "deceased", refused=False)
         yield Raw(person, "MEDS_DEATH", UNKNOWN)
 

@@ -84,6 +84,46 @@ def test_acts_of_fhir(kind: str, field: str, word: str, becomes: str) -> None:
     assert not table.problems
 
 
+LOW = {
+    "resourceType": "Observation",
+    "id": "1",
+    "subject": {"reference": "Patient/p"},
+    "code": CODE,
+    "effectiveDateTime": "2020-01-01",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "kept", "told"),
+    [("12,5", 12.5, None, []), ("12.5", 12.5, None, []), ("-0,125", -0.125, None, []), ("1,234", None, None, ["not-a-number"]),
+     ("12", 12.0, None, []), ("cT1c", None, "cT1c", [])],
+)  # fmt: skip
+def test_numbers_that_fhir_writes_as_texts(text: str, number: float | None, kept: str | None, told: list[str]) -> None:
+    table = read_resources([(1, [{**LOW, "valueString": text}])], "Observation", Context(), frozenset({"cT1c"}))
+    assert (table.events["numeric_value"].item(), table.events["text_value"].item()) == (number, kept)
+    assert [problem.reason for problem in table.problems] == told
+
+
+@pytest.mark.parametrize(("said", "reasons"), [("family-history", ["about-another"]), ("problem-list-item", [])])
+def test_a_condition_of_the_family(said: str, reasons: list[str]) -> None:
+    condition = {**LOW, "resourceType": "Condition", "onsetDateTime": "2020-01-01", "category": [{"coding": [{"code": said}]}]}
+    table = read_resources([(1, [condition])], "Condition", Context(), frozenset())
+    assert [problem.reason for problem in table.problems] == reasons
+    assert table.events.is_empty() == bool(reasons)
+
+
+@pytest.mark.parametrize(
+    ("said", "dead", "told"),
+    [(True, True, "missing-date"), ("true", True, "missing-date"), (1, True, "missing-date"), (False, False, None), ("false", False, None),
+     ("0", False, None), ("perhaps", False, "malformed-resource")],
+)  # fmt: skip
+def test_deceased_as_sources_write_it(said: object, dead: bool, told: str | None) -> None:
+    patient = {"resourceType": "Patient", "id": "7", "gender": "male", "deceasedBoolean": said}
+    table = read_resources([(1, [patient])], "Patient", Context(), frozenset())
+    assert ("MEDS_DEATH" in table.events["code"].to_list()) == dead
+    assert [problem.reason for problem in table.problems] == ([told] if told else [])
+
+
 def test_every_word_has_its_row() -> None:
     said = {(kind, field, word) for kind, field, word, _ in ACTS}
     assert {(kind, "status", word) for kind, words in FHIR_STATUS.items() for word in words} <= said
