@@ -25,6 +25,7 @@ LOOKS = Table(
         Column("volume_ml", pl.Float64(), "Volume of the voxels.", "mL"),
         Column("median", pl.Float64(), "Median intensity.", "intensity"),
         Column("contrast", pl.Float64(), "Median inside less median outside, in standard deviations.", "1"),
+        Column("local_contrast", pl.Float64(), "Contrast of the weaker parts of its border, in standard deviations inside.", "1"),
         Column("edge", pl.Float64(), "Gradient across the border over that around it.", "1"),
         Column("air_share", pl.Float64(), "Share of voxels below -500 HU; CT alone.", "1"),
         Column("floor_share", pl.Float64(), "Share of voxels with the image's lowest value.", "1"),
@@ -35,6 +36,11 @@ LOOKS = Table(
         Column("x", pl.Float64(), "Centre towards the patient's left.", "mm"),
         Column("y", pl.Float64(), "Centre towards the patient's back.", "mm"),
         Column("z", pl.Float64(), "Centre towards the patient's head.", "mm"),
+        Column(
+            "across", pl.Float64(), "Centre left of the body's middle, in widths of the body; null where no body is seen.", "1"
+        ),
+        Column("depth", pl.Float64(), "Centre behind the body's middle, in depths of the body; null where no body is seen.", "1"),
+        Column("height", pl.Float64(), "Centre above the foot end of the image, in heights of the image.", "1"),
         Column("side", pl.String(), "Side of the body on which it lies: L, R or empty."),
         Column("coverage", pl.Float64(), "Share of what was drawn that the image holds.", "1"),
         Column("suspicion", pl.Float64(), "How suspect it is; 0 is not at all.", nullable=False),

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array
+from unibase.imaging.looks.body_place import AIR, placed_in_body
 from unibase.imaging.regions.mask import Mask
-
-AIR = -500.0
-"""HU below which a voxel of a CT is air or lung."""
 
 AROUND = 4
 """Voxels around the region that are looked at."""
@@ -26,6 +23,7 @@ class Marks:
         volume_ml: Volume of the voxels in ml.
         median: Median intensity.
         contrast: Median inside less the median two to four voxels outside, in standard deviations of both.
+        local_contrast: Contrast of the weaker parts of the border, in standard deviations inside; see `_local_contrast`.
         edge: Mean gradient across the border over the mean gradient around it; about 1 where the mask follows no edge.
         air_share: Share of voxels below -500 HU; null for other modalities than CT.
         floor_share: Share of voxels that hold the image's lowest value: what lies outside the scan.
@@ -34,6 +32,8 @@ class Marks:
         slices: Slices in which it lies.
         edges: Axes on which it reaches the end of the image.
         x, y, z: Centre in mm (LPS).
+        across, depth, height: Where the centre lies: from the middle of the body to its left and its back, in widths and depths
+            of the body in that plane, and from the foot end of the image, in its heights; null where no body is seen.
         side: L or R of the middle of the body, where it lies clear of it; else empty.
         coverage: Share of what was drawn that the image holds.
     """
@@ -41,6 +41,7 @@ class Marks:
     volume_ml: float
     median: float
     contrast: float
+    local_contrast: float | None
     edge: float
     air_share: float | None
     floor_share: float
@@ -51,6 +52,9 @@ class Marks:
     x: float
     y: float
     z: float
+    across: float | None
+    depth: float | None
+    height: float | None
     side: str
     coverage: float
 
@@ -78,10 +82,12 @@ def marks_of(volume: Volume, mask: Mask, floor: float) -> Marks:
     index = np.argwhere(region.array).mean(axis=0) + np.array(region.start)
     centre = volume.grid.centres(index[np.newaxis, ::-1])[0]
     spacing = volume.grid.spacing
+    across, depth, height = placed_in_body(volume, index)
     return Marks(
         float(region.voxels * np.prod(spacing) / 1000),
         float(np.median(values)),
         float(np.median(values) - np.median(outside)) / spread if outside.size else 0.0,
+        _local_contrast(image, inside, near & ~inside),
         _edge(image, border, ring, spacing),
         float((values < AIR).mean()) if volume.modality == "CT" else None,
         float((values <= floor).mean()),
@@ -92,7 +98,10 @@ def marks_of(volume: Volume, mask: Mask, floor: float) -> Marks:
         float(centre[0]),
         float(centre[1]),
         float(centre[2]),
-        _side(volume, region, index),
+        across,
+        depth,
+        height,
+        _side(across),
         mask.coverage,
     )
 
@@ -108,6 +117,31 @@ def _edge(image: Array, border: Array, ring: Array, spacing: tuple[float, float,
     return float(gradient[border].mean()) / around if around > 0 else 1.0
 
 
+def _local_contrast(image: Array, inside: Array, outside: Array) -> float | None:
+    """Return how far the outermost layer of a region stands out from what touches it, where it does so least.
+
+    The border is cut into eight parts by the planes through the centre. In each, the mean of the outermost layer less that of
+    the two voxels around it counts, whatever its sign; of the eight the 20th percentile is taken, over the standard deviation
+    inside. A right mask has an edge nearly everywhere; one that was moved has none on some parts.
+
+    Args:
+        image, inside, outside: Intensities, the region and the two voxels around it, in one box.
+    """
+    from scipy.ndimage import binary_erosion
+
+    spread = float(image[inside].std())
+    layer = inside & ~binary_erosion(inside)
+    middle = np.argwhere(inside).mean(axis=0)
+    means = []
+    for part in (layer, outside):
+        octant = (np.argwhere(part) > middle) @ np.array([4, 2, 1])
+        count = np.bincount(octant, minlength=8)
+        means.append(np.bincount(octant, image[part], minlength=8) / np.where(count, count, np.nan))
+    apart = np.abs(means[0] - means[1])
+    known = apart[np.isfinite(apart)]
+    return float(np.quantile(known, 0.2)) / spread if spread > 0 and known.size else None
+
+
 def _flat_face(array: Array, shape: tuple[int, int, int]) -> float:
     """Return the largest end of the region over its largest section across that axis; an axis of few slices says nothing."""
     found = [0.0]
@@ -118,17 +152,6 @@ def _flat_face(array: Array, shape: tuple[int, int, int]) -> float:
     return max(found)
 
 
-def _side(volume: Volume, region: Boxed, index: Array) -> str:
+def _side(across: float | None) -> str:
     """Return the side of the body on which a region lies: L or R, or empty within a tenth of the body's width of its middle."""
-    across = np.abs(volume.grid.matrix[0]).argmax()
-    if across == 2:
-        return ""  # Sagittal slices: the plane through the region does not show the width.
-    plane = volume.array[round(float(index[0]))]
-    level = AIR if volume.modality == "CT" else float(np.median(plane))
-    filled = np.flatnonzero((plane > level).any(axis=0 if across == 0 else 1))
-    if filled.size < 10:
-        return ""
-    middle, width = (filled[0] + filled[-1]) / 2, filled[-1] - filled[0] + 1
-    away = (index[2 - across] - middle) / width * np.sign(volume.grid.matrix[0, across])
-    # In LPS x grows to the left of the patient.
-    return "" if abs(away) < 0.1 else "L" if away > 0 else "R"
+    return "" if across is None or abs(across) < 0.1 else "L" if across > 0 else "R"

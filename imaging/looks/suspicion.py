@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from unibase.imaging.grid import Array
+from unibase.imaging.looks.tissue import believed
 from unibase.imaging.tables import LOOKS
 
 FEWEST = 5
@@ -25,7 +27,7 @@ class Rule:
     Attributes:
         column: The number.
         words: What it means when it is unusual.
-        weight: How much a robust standard deviation beyond two counts.
+        weight: How much a robust standard deviation beyond two and a half counts.
         low, high: Which way is suspect.
         least: Smallest standard deviation that is believed; tells the numbers of few masks from chance.
     """
@@ -41,20 +43,28 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("median", "intensity unlike its target's", 1.0, True, True, 10.0),
     Rule("contrast", "contrast unlike its target's", 1.5, True, True, 0.25),
+    Rule("log_local_contrast", "no contrast on a part of its border", 2.0, True, False, 0.2),
     Rule("edge", "no edge of the image at its border", 2.0, True, False, 0.1),
     Rule("log_volume", "volume unlike its target's", 0.5, True, True, 0.3),
     Rule("air_share", "air in the region", 1.5, False, True, 0.03),
     Rule("floor_share", "lies outside the scan", 1.5, False, True, 0.02),
     Rule("flat_face", "cut straight", 1.0, False, True, 0.1),
     Rule("log_components", "many parts", 0.5, False, True, 0.5),
+    Rule("across", "further to one side than its target's", 1.0, True, True, 0.02),
+    Rule("depth", "further to the front or back than its target's", 1.0, True, True, 0.02),
+    Rule("height", "further up or down in the image than its target's", 1.0, True, True, 0.03),
 )
+
+_BEYOND = 2.5
+_TENTH = 3.5
+"""At most a tenth of a target's masks lies so many standard deviations off: where more do, the number is no sign of a wrong one."""
 
 
 def suspected(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a LOOKS frame with `suspicion` and `why` filled, the most suspect first.
 
     Numbers are compared with the median of the same modality and target, in robust standard deviations (1.4826 times the
-    median absolute deviation); a volume with that of the same person and target at other times and by other readers, and
+    median absolute deviation, more where a tenth lies far off); a median with the tissue that the name says; a volume with that of the same person and target at other times and by other readers, and
     a centre with those of other readers of the image; the side with what the name of the region says.
 
     Args:
@@ -62,7 +72,11 @@ def suspected(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if not frame.height:
         return LOOKS.empty()
-    rows = frame.with_columns(log_volume=pl.col("volume_ml").log(), log_components=pl.col("components").cast(pl.Float64).log())
+    rows = frame.with_columns(
+        log_volume=pl.col("volume_ml").log(),
+        log_components=pl.col("components").cast(pl.Float64).log(),
+        log_local_contrast=pl.col("local_contrast").clip(0.01).log(),
+    )
     points: list[dict[str, float]] = [{} for _ in range(rows.height)]
     for group in _groups(rows, ["Modality", "region"]):
         _unusual(rows, group, points)
@@ -100,11 +114,16 @@ def _unusual(rows: pl.DataFrame, group: list[int], points: list[dict[str, float]
         if known.sum() < FEWEST:
             continue
         middle = float(np.median(values[known]))
-        spread = max(1.4826 * float(np.median(np.abs(values[known] - middle))), rule.least)
+        spread = max(_spread(np.abs(values[known] - middle)), rule.least)
         for number, value in zip(group, values, strict=True):
             away = (value - middle) / spread
-            if np.isfinite(away) and abs(away) > 2 and ((away < 0 and rule.low) or (away > 0 and rule.high)):
-                points[number][rule.words] = rule.weight * min(abs(away) - 2, 8.0)
+            if np.isfinite(away) and abs(away) > _BEYOND and ((away < 0 and rule.low) or (away > 0 and rule.high)):
+                points[number][rule.words] = rule.weight * min(abs(away) - _BEYOND, 8.0)
+
+
+def _spread(away: Array) -> float:
+    """Return the robust standard deviation of distances from the median."""
+    return max(1.4826 * float(np.median(away)), float(np.quantile(away, 0.9)) / _TENTH)
 
 
 def _other_times(rows: pl.DataFrame, group: list[int], points: list[dict[str, float]]) -> None:
@@ -137,10 +156,13 @@ def _alone(row: dict[str, object]) -> Iterator[tuple[str, float]]:
     if isinstance(coverage, float) and coverage < 1:
         yield "cut off by the image", 2 + 5 * (1 - coverage)
     if slices == 1:
-        yield "one slice", 3.0
+        yield "one slice", 5.0
     if edges:
         yield "touches the end of the image", 1.0
     name = f"{row['region']} {row['roi_name'] or ''}".replace("_", " ")
     said = {side for side, words in (("L", _LEFT), ("R", _RIGHT)) if words.search(name)}
     if row["side"] and len(said) == 1 and row["side"] not in said:
         yield "on the other side than its name says", 6.0
+    median, tissue = row["median"], believed(name) if row["Modality"] == "CT" else None
+    if tissue and isinstance(median, float) and not tissue[0] <= median <= tissue[1]:
+        yield "intensity unlike the tissue of its name", 5.0

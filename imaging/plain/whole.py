@@ -142,11 +142,20 @@ def _check_nifti(path: Path) -> None:
     _check_pair(path, offset + size)
 
 
-def _check_pair(header: Path, needed: int) -> None:
-    """Check the data file of a header in a file of its own (`.hdr` and `.img`)."""
+def paired_file(header: Path) -> Path | None:
+    """Return the data file of a header in a file of its own, such as `a.img` of `a.hdr`; None when it is absent.
+
+    Args:
+        header: The `.hdr` file.
+    """
     stem = header.with_suffix("")
     candidates = [stem.with_suffix(suffix) for suffix in (".img", ".IMG")] + [stem.with_suffix(".img.gz")]
-    data = next((one for one in candidates if one.is_file()), None)
+    return next((one for one in candidates if one.is_file()), None)
+
+
+def _check_pair(header: Path, needed: int) -> None:
+    """Check the data file of a header in a file of its own (`.hdr` and `.img`)."""
+    data = paired_file(header)
     if data is None:
         raise FileNotFoundError
     if _is_gzip(data):

@@ -19,6 +19,7 @@ from unibase.imaging.plain.nifti_forms import notes_of_forms
 from unibase.imaging.plain.paired_by_name import reader_of
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.regions.about import About
+from unibase.imaging.regions.label_evidence import is_no_map
 from unibase.imaging.regions.lattice import GridRule, place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
@@ -37,7 +38,7 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
         rules: How masks are read; `label` and `label_channel` choose one label and one layer.
 
     Raises:
-        Unusable: `unreadable-mask`, `truncated-file`, `label-absent`, `empty-region`.
+        Unusable: `unreadable-mask` (also when it is an image), `truncated-file`, `label-absent`, `empty-region`.
     """
     file = _read(path, volume)
     count = file.layers.shape[3]
@@ -137,8 +138,17 @@ def _whole_numbers(labels: Array) -> tuple[Array, tuple[str, ...]]:
 
 
 def _boxes(labels: Array, label: int | None) -> dict[int, Box]:
-    """Return the box of every label that is asked for, by its number."""
-    return {number: box for number, box in label_boxes(labels).items() if label in (None, number)}
+    """Return the box of every label that is asked for, by its number.
+
+    Raises:
+        Unusable: `unreadable-mask` when neighbours seldom share a label.
+    """
+    boxes = label_boxes(labels)
+    if is_no_map(labels, len(boxes)):
+        message = f"The mask holds {len(boxes)} values, and neighbouring voxels seldom share one: it is no map of labels."
+        remedy = "Name the file of labels, not the image; cut a map of probabilities at a threshold first."
+        raise Unusable(reasons.UNREADABLE_MASK, message, remedy)
+    return {number: box for number, box in boxes.items() if label in (None, number)}
 
 
 @dataclass(frozen=True)

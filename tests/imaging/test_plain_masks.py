@@ -543,7 +543,7 @@ def test_a_mask_that_is_refused_is_told_of_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", ["nii", "nii.gz", "nrrd", "mha"])
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz", "hdr", "nrrd", "mha"])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
 def test_what_is_no_number_stays_none_in_every_format(tmp_path: Path, suffix: str, kind: str) -> None:
     image = IMAGE.astype(kind)
