@@ -132,7 +132,7 @@ class CohortRules(_Options):
     """What a subject must have: `index`; `imaging` or `imaging:CT` (a series); `features` or `features:CT`; the name
     of an assay (a usable sample); `discordant` or `discordant:sex` (a finding of a check of concordance: age, body-part, dates, duplicate,
     genotype, laterality, sex, weight, births, deaths, after-death, organ, sample-date, foreign-series, shared-series,
-    two-places); or the name of a concept (an event that can have happened by the end of the index day)."""
+    two-places, mask); or the name of a concept (an event that can have happened by the end of the index day)."""
     exclude: tuple[str, ...] = ()
     """What a subject must not have, in the same words."""
     min_age: Annotated[float, Field(ge=0)] | None = None

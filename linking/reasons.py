@@ -62,6 +62,10 @@ SHARED_SERIES = Reason(
     "shared-series", "One series stands under two persons.", "Ask the hospital whose it is, and remove the other copy.",
     "The same SeriesInstanceUID in the folders of two patients.",
 )  # fmt: skip
+MASK = Reason(
+    "mask", "A mask looks wrong on its image.", "Look at it on the contact sheet, and write a verdict.",
+    "A kidney of which a part of the border has no edge of the image.",
+)  # fmt: skip
 TWO_PLACES = Reason(
     "two-places",
     "The person was in two hospitals on the same days.",

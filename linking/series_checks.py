@@ -1,16 +1,18 @@
-"""Series against one another: one that is of somebody else than all the others, and one that two persons have."""
+"""Series: one that is of somebody else than all the others, one that two persons have, and one whose mask looks wrong."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from unibase.linking.reasons import FOREIGN_SERIES, SHARED_SERIES
+from unibase.linking.reasons import FOREIGN_SERIES, MASK, SHARED_SERIES
 from unibase.linking.tables import FINDINGS
 
 _LEAST_OTHERS = 2
 """Further series that must agree with one another, before one that does not is called foreign."""
 _YEARS = 3.0
 """Years of birth, told by ages in headers, that are further apart are of two persons."""
+_SUSPECT = 5.0
+"""Suspicion from which a mask is a finding: of simulated masks 4 in 1,000 right ones reach it, and 92 % of the wrong ones."""
 
 
 def foreign_series(series: pl.DataFrame) -> pl.DataFrame:
@@ -56,6 +58,17 @@ def shared_series(series: pl.DataFrame) -> pl.DataFrame:
     known = series.select("subject_id", "SeriesInstanceUID").drop_nulls().unique().sort(pl.all())
     shared = known.filter(pl.len().over("SeriesInstanceUID") > 1)
     return _rows(shared, SHARED_SERIES, 1.0, "one series stands under two persons")
+
+
+def suspect_masks(looks: pl.DataFrame) -> pl.DataFrame:
+    """Return findings of masks that look wrong on their image and that no reviewer has decided on.
+
+    Args:
+        looks: `suspicion` and `verdict` of masks with their `subject_id` and `SeriesInstanceUID` (`imaging.tables.LOOKS`).
+    """
+    suspect = looks.filter((pl.col("suspicion") >= _SUSPECT) & pl.col("verdict").is_null() & pl.col("subject_id").is_not_null())
+    series = suspect.select("subject_id", "SeriesInstanceUID").unique().sort(pl.all())
+    return _rows(series, MASK, 0.5, "a mask on the series looks wrong")
 
 
 def _rows(frame: pl.DataFrame, check: str, score: float, message: str) -> pl.DataFrame:

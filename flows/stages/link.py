@@ -27,6 +27,7 @@ from unibase.flows.study.places import (
     IDENTITY,
     LEDGER,
     LINKED,
+    LOOKS,
     MATRICES,
     PERTURBED,
     RECORDS,
@@ -44,7 +45,7 @@ from unibase.linking.index_event import index_events
 from unibase.linking.missing import why_missing
 from unibase.linking.repeated import repeated_measures
 from unibase.linking.sample_values import with_sample_values
-from unibase.linking.series_checks import shared_series
+from unibase.linking.series_checks import shared_series, suspect_masks
 from unibase.linking.splits import Dealing, empty_parts, make_splits, places_of, with_split
 from unibase.linking.subject_table import describe_subjects
 from unibase.omics.assays.chosen import chosen_values, set_values
@@ -214,6 +215,8 @@ def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
     told, pairs = _sample_sex(run), findings_of_samples(run)
     everything = pl.concat([staged.samples, genotyped_samples(run)])
     found = [shared_series(staged.series)]
+    if run.place(LOOKS).exists():
+        found.append(suspect_masks(pl.read_parquet(run.place(LOOKS))))
     for block in read_blocks(run.place(TIMELINE)):
         mine = block.of(everything, "primary") if everything.height else None
         found.append(
@@ -299,6 +302,7 @@ STAGE = Stage(
         RECORDS,
         SERIES_TABLE,
         FEATURES_TABLE,
+        LOOKS,
         PERTURBED,
         MATRICES,
         IDENTITY,

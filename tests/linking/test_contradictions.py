@@ -11,7 +11,7 @@ from benchmarks.planted_links import EACH, KINDS, run
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
 from unibase.linking.concordance import check_concordance
 from unibase.linking.options import CHECKS
-from unibase.linking.series_checks import foreign_series, shared_series
+from unibase.linking.series_checks import foreign_series, shared_series, suspect_masks
 
 DAY = datetime(2015, 3, 2)
 type Fact = tuple[str, datetime | None, float | None]
@@ -194,3 +194,19 @@ def test_the_side_of_a_diagnosis_against_that_of_a_region(code: str, names: list
 def test_wrong_links_of_ten_kinds_are_found_and_what_is_odd_and_right_is_not(seed: int) -> None:
     told = run(200, seed)
     assert told.found == dict.fromkeys(KINDS, EACH) and told.false.is_empty()
+
+
+def test_a_mask_that_looks_wrong_is_a_finding_until_a_reviewer_decides() -> None:
+    rows = [
+        # subject, series, suspicion, verdict
+        (7, "2.25.0", 6.0, None),
+        (7, "2.25.0", 9.0, None),
+        (7, "2.25.1", 4.9, None),
+        (8, "2.25.2", 9.0, "keep"),
+        (9, "2.25.3", 5.0, None),
+        (None, "2.25.4", 9.0, None),
+    ]
+    looks = pl.DataFrame(rows, schema=["subject_id", "SeriesInstanceUID", "suspicion", "verdict"], orient="row")
+    found = suspect_masks(looks)
+    assert found.select("subject_id", "item", "check").rows() == [(7, "2.25.0", "mask"), (9, "2.25.3", "mask")]
+    assert suspect_masks(looks.clear()).is_empty()

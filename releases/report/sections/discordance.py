@@ -25,6 +25,7 @@ _CHECKS = {
     "organ": ("organe de l'autre sexe", "organ of the other sex"),
     "foreign-series": ("série d'une autre personne", "one series of another person"),
     "shared-series": ("une série sous deux personnes", "one series under two persons"),
+    "mask": ("masque douteux", "a mask that looks wrong"),
     "two-places": ("deux hôpitaux les mêmes jours", "two hospitals on the same days"),
     "sample-date": ("échantillon trop ancien", "sample years before diagnosis"),
 }
