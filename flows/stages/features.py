@@ -187,7 +187,7 @@ def _gather_beside(run: Run, options: Features, done: list[Path]) -> None:
         gather_diagnostics((path.parent / DIAGNOSTICS_FOLDER / path.name for path in done), run.place(DIAGNOSTICS))
     if options.maps is not None:
         tables = (path.parent / MAPS_FOLDER / path.name for path in done)
-        frame = gather_maps(tables, run.place(MAPS), f"{run.place(FEATURE_FILES).name}/{MAPS_FOLDER}")
+        frame = gather_maps(tables, run.place(MAPS), f"{run.place(FEATURE_FILES).name}/{MAPS_FOLDER}", _verdicts(run))
         run.say(f"features: {frame.height} maps of features: {run.place(MAPS)}")
 
 

@@ -22,6 +22,7 @@ from unibase.imaging.radiomics.plain_units import Source, plan_source
 from unibase.imaging.radiomics.selection import Region, entry, problem_of, select
 from unibase.imaging.radiomics.settings import FeatureSettings, for_a_plane
 from unibase.imaging.radiomics.task import Asked, FeatureTask, MapWay
+from unibase.imaging.radiomics.verdicts import Verdict, judged
 from unibase.imaging.regions.mask import Mask
 from unibase.imaging.tables import MAPS
 from unibase.imaging.voxels.ome_zarr import write_channels
@@ -90,17 +91,19 @@ def write_map_rows(task: FeatureTask, rows: Rows) -> list[Path]:
     return [path, *sorted({folder / str(row["file"]) for row in rows})]
 
 
-def gather_maps(files: Iterable[Path], destination: Path, folder: str) -> pl.DataFrame:
+def gather_maps(files: Iterable[Path], destination: Path, folder: str, verdicts: Sequence[Verdict] = ()) -> pl.DataFrame:
     """Write what the maps of many series are as one table, and return it.
 
     Args:
         files: Tables that `write_map_rows` wrote.
         destination: The Parquet file to write.
         folder: Where the maps lie, relative to that file.
+        verdicts: What a reviewer decided; maps of regions that are refused are not listed.
     """
     frames = [pl.read_parquet(path) for path in sorted(files)]
     place = pl.concat_str(pl.lit(f"{folder}/"), "file").alias("file")
-    return MAPS.write(pl.concat([MAPS.empty(), *frames]).with_columns(place), destination)
+    maps = judged(pl.concat([MAPS.empty(), *frames]), verdicts).features
+    return MAPS.write(maps.with_columns(place), destination)
 
 
 def write_maps(source: Source, folder: Path, run: MapRun) -> tuple[pl.DataFrame, list[Refused]]:

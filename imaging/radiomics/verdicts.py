@@ -111,10 +111,10 @@ class RefusedRegion:
 
 
 def judged(features: pl.DataFrame, verdicts: Sequence[Verdict]) -> Judged:
-    """Return what verdicts leave of a FEATURES frame. A shell or habitat goes with its region.
+    """Return what verdicts leave of a FEATURES or MAPS frame. A shell or habitat goes with its region.
 
     Args:
-        features: FEATURES frame.
+        features: The frame.
         verdicts: What was decided.
     """
     words = words_of(features["source_digest"], verdicts)

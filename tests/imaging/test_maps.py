@@ -12,9 +12,11 @@ import zarr
 
 from unibase.groundwork.files import sha256_file, sha256_folder
 from unibase.groundwork.problems import UserError
-from unibase.imaging.radiomics.maps import MapRun, write_maps
+from unibase.imaging.radiomics.maps import MapRun, gather_maps, write_maps
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.radiomics.task import MapWay
+from unibase.imaging.radiomics.verdicts import Verdict
+from unibase.imaging.tables import MAPS
 
 SHAPE = (9, 14, 16)
 SLOPE = np.array([3.0, -2.0, 5.0])
@@ -92,3 +94,25 @@ def test_a_region_that_cannot_be_measured_is_told(tmp_path: Path) -> None:
     (source / "image/CHU-été.nrrd").unlink()
     with pytest.raises(UserError, match="No region has a map"):
         write_maps(source, tmp_path / "none", run())
+
+
+def test_maps_of_a_refused_region_are_not_listed(tmp_path: Path) -> None:
+    digests = {"GTV": "a" * 64, "node": "b" * 64, "kidney": "c" * 64}
+    same = {"SeriesInstanceUID": "2.25.1", "image_type": "original", "feature": "x", "digest": "d", "kernel_radius": 1}
+    rows = [
+        same
+        | {
+            "region": name,
+            "roi_name": name,
+            "source_digest": digest,
+            "file": f"{name}.nrrd",
+            "masked": True,
+            "settings_digest": "s",
+        }
+        for name, digest in digests.items()
+    ]
+    MAPS.write(pl.DataFrame(rows, schema=MAPS.schema()), tmp_path / "one.parquet")
+    verdicts = [Verdict(1, "a" * 12, "refuse"), Verdict(2, "b" * 12, "keep")]
+    found = gather_maps([tmp_path / "one.parquet"], tmp_path / "maps.parquet", "maps", verdicts)
+    assert found.select("file", "mask_notes").rows() == [("maps/node.nrrd", "kept-by-reviewer"), ("maps/kidney.nrrd", None)]
+    assert pl.read_parquet(tmp_path / "maps.parquet").equals(found)
