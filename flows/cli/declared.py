@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 from pydantic import BaseModel, ValidationError
@@ -43,9 +44,15 @@ def takes_options[F: Callable[..., object]](model: type[BaseModel], **defaults: 
             further.append(
                 inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
             )
-        command.__signature__ = signature.replace(parameters=[*own, *further])  # type: ignore[attr-defined]  # read by inspect
-        command.__annotations__ = {one.name: one.annotation for one in [*own, *further]} | {"return": None}
-        return command
+
+        @functools.wraps(command)
+        def with_defaults(*arguments: object, **given: object) -> object:
+            # What was not given is not passed on: without this the study file's default would hold.
+            return command(*arguments, **defaults | given)
+
+        with_defaults.__signature__ = signature.replace(parameters=[*own, *further])  # type: ignore[attr-defined]  # read by inspect
+        with_defaults.__annotations__ = {one.name: one.annotation for one in [*own, *further]} | {"return": None}
+        return cast(F, with_defaults)
 
     return decorate
 

@@ -52,3 +52,14 @@ def test_a_command_keeps_an_option_of_its_own() -> None:
         """Measure."""
 
     assert inspect.signature(measure).parameters["pictures"].default == ""
+
+
+def test_what_holds_for_a_command_holds_where_nothing_is_given() -> None:
+    @takes_options(Choices, several="each")
+    def measure(**chosen: object) -> str:
+        """Measure."""
+        return options_of(Choices, chosen).several
+
+    assert measure() == "each"
+    assert measure(several="refuse") == "refuse"
+    assert Choices().several == "refuse"
