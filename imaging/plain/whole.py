@@ -82,7 +82,7 @@ def check_whole(path: Path) -> None:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         message = "The compressed data ends too early, or its checksum does not hold."
         raise Unusable(TRUNCATED_FILE, message, "Copy or export the file again.") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):  # A name that was cut off entirely is that of the folder.
         message = "The data file that the header names is absent."
         raise Unusable(TRUNCATED_FILE, message, "Copy the header and its data file together.") from None
 

@@ -64,6 +64,14 @@ def test_a_data_file_of_its_own_cut_or_absent(tmp_path: Path, header: str, data:
         read_image(path)
 
 
+@pytest.mark.parametrize(("header", "kept"), [("a.mhd", b"ElementDataFile ="), ("a.nhdr", b"data file:")])
+def test_a_header_that_is_cut_before_the_name_of_its_data_file(tmp_path: Path, header: str, kept: bytes) -> None:
+    whole = written(tmp_path / header).read_bytes()
+    (tmp_path / header).write_bytes(whole[: whole.index(kept) + len(kept)])
+    with pytest.raises(Unusable, match="truncated-file"):
+        read_image(tmp_path / header)
+
+
 def test_one_wrong_byte_in_a_compressed_file_fails_its_checksum(tmp_path: Path) -> None:
     path = written(tmp_path / "a.nii.gz")
     whole = bytearray(path.read_bytes())
