@@ -26,7 +26,7 @@ def shared_by_neighbours(labels: Array) -> float:
         labels: Whole numbers (z, y, x); 0 and less is background.
 
     >>> shared_by_neighbours(np.array([[[1, 1, 1, 2, 2, 2]]]))
-    0.5
+    0.6666666666666666
     """
     planes = labels[np.unique(np.linspace(0, len(labels) - 1, _PLANES).astype(int))]
     pairs = [(planes[:, :, 1:], planes[:, :, :-1]), (planes[:, 1:], planes[:, :-1])]
