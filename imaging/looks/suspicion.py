@@ -48,7 +48,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log_volume", "volume unlike its target's", 0.5, True, True, 0.3),
     Rule("air_share", "air in the region", 1.5, False, True, 0.03),
     Rule("floor_share", "lies outside the scan", 1.5, False, True, 0.02),
-    Rule("flat_face", "cut straight", 1.0, False, True, 0.1),
+    Rule("flat_face", "cut straight", 2.0, False, True, 0.1),
     Rule("log_components", "many parts", 0.5, False, True, 0.5),
     Rule("across", "further to one side than its target's", 1.0, True, True, 0.02),
     Rule("depth", "further to the front or back than its target's", 1.0, True, True, 0.02),
