@@ -7,7 +7,7 @@ import pytest
 from unibase.imaging.confidentiality.texts.vocabulary import allowed, by_rule, vocabulary
 
 WORDS = (
-    "3mm b1000 1T5 TE90 T2wi sT1W 3DSPGR dyn3d B50f Br40 I31s Qr44 FC08 B50fS 8it28sub 80kv10ma 40keV t1of3",
+    "3mm b1000 W400 W1500 1T5 TE90 T2wi sT1W 3DSPGR dyn3d B50f Br40 I31s Qr44 FC08 B50fS 8it28sub 80kv10ma 40keV t1of3",
     "CheAbdPel ChestAbdPel biopsybonemarrow STAT con np wc nonenh survview p2 mbh caipi vibe",
     "visée positons diffuseur aiguille broche nœud métacarpophalangienne lymphonodal transcutanée néovessie rétinopexie",
     "adenocarcinoma glioblastome osimertinib pembrolizumab gadopiclenol flotufolastat totalsegmentator",
@@ -30,7 +30,7 @@ def test_names_do_not_pass(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["ZQ07XSERIES", "A4711", "H42317", "V1204", "V1204Q", "XK22Z", "JB", "CK", "B5012", "FC081", "t1of123"]
+    "token", ["ZQ07XSERIES", "A4711", "H42317", "V1204", "V1204Q", "W4071", "XK22Z", "JB", "CK", "B5012", "FC081", "t1of123"]
 )
 def test_codes_do_not_pass(token: str) -> None:
     assert not allowed(token)

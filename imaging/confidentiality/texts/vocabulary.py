@@ -37,7 +37,8 @@ _RUN = re.compile(r"\d+|[^\W\d_]+")
 _CODE = re.compile(r"[a-z]\d{3,}[a-z]?")
 _MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
 _TNM = re.compile(r"[acpry]{0,2}t(?:is|[0-4x])(?:[a-d]|mi)?(?:n[0-3x](?:[a-c]|mi)?)?(?:m[01x][a-c]?)?")
-_WEIGHTED = re.compile(r"b\d{1,3}|b\d\d[05]0")
+# b-values and widths of windows: b1000, W400, W1500.
+_WEIGHTED = re.compile(r"b\d{1,3}|b\d\d[05]0|w\d{2,3}0")
 # Kernels of the makers, alone or before fat saturation: B50f, Br40, I31s, Qr44, FC08.
 _KERNEL = re.compile(
     r"(?:[abdhijqstuv]\d{2}[fhsmr]{0,2}|(?:b[flnprv]|h[cfnprv]|q[irw]|u[br]|s[ab]|c[rt]|y[ab])\d{2}[a-z]?|f[cl]\d{2})(?:fs)?"
