@@ -215,10 +215,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     beside = {"sample_map": sample_map} if images is None else {"sample_map": sample_map, "images": images}
     multimodal.write_cohort(modalities, subjects, beside, folder)
     for group, made in inputs.harmonisation.items():
-        write_json(
-            folder / "harmonisation" / f"{group}.json",
-            {**made, "record": harmonised_counts.masked(made["record"], inputs.min_cell)},
-        )
+        shown = {**made, "record": harmonised_counts.masked(made["record"], inputs.min_cell)}
+        write_json(folder / "harmonisation" / f"{group}.json", shown)
     for name in ("load_release.R", "load_release.py", "baseline.ipynb"):
         shutil.copyfile(READERS / name, folder / name)
     told = told_elsewhere.told_elsewhere(inputs.policy, before, subjects, folder)

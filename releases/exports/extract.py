@@ -76,30 +76,38 @@ def extract(
     release, target = Path(release), Path(target)
     if request.expires < today:
         raise UserError(f"The approval {request.approval} ended on {request.expires}. Ask for a new one.")
-    damaged = manifest.verify(release)
-    if damaged:
+    if damaged := manifest.verify(release):
         raise UserError(f"The release is not as published: {damaged[0]}. Copy it again from where it was published.")
     about = manifest.read(release)
     _check_variables(release, request)
     check_images(release, request)
     subjects = subjects_of(release, request.subjects)
     pseudonyms = _pseudonyms(subjects, request, key)
-    if pseudonyms.height < int(about["min_cell"]):
-        few = f"The request leaves fewer than {about['min_cell']} subjects, which is too few to hand out."
-        raise UserError(f"{few} Widen its conditions.")
+    _refuse_few(pseudonyms.height, int(about["min_cell"]))
     _refuse_beside_others(release, request, subjects, int(about["min_cell"]), audit)
     destination = target / f"{request.name}.tar.age"
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
     with tempfile.TemporaryDirectory(dir=target, prefix=".tmp-") as folder:
-        noise = Noise(_project_key(request, key), request.noise, agreement(release) if request.noise else {})
-        _fill(Path(folder), release, about, request, Leaves(pseudonyms, noise))
-        _fill_images(Path(folder), release, request, pseudonyms, _project_key(request, key))
+        leaves = Leaves(pseudonyms, _noise(release, request, key))
+        _fill(Path(folder), release, about, request, leaves)
+        _fill_images(Path(folder), release, request, leaves)
         _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
         logged = _logged(request, f"{about['study']} {about['version']}", release, destination)
         audit.append(actor, "extract", pseudonyms.height, dict(logged))
     return destination
+
+
+def _refuse_few(subjects: int, min_cell: int) -> None:
+    """Refuse to hand out a few.
+
+    Raises:
+        UserError: If there are fewer subjects than `min_cell`.
+    """
+    if subjects < min_cell:
+        few = f"The request leaves fewer than {min_cell} subjects, which is too few to hand out."
+        raise UserError(f"{few} Widen its conditions.")
 
 
 def _logged(request: Request, named: str, release: Path, written: Path) -> Iterator[tuple[str, object]]:
@@ -115,6 +123,10 @@ def _logged(request: Request, named: str, release: Path, written: Path) -> Itera
     yield "release", named
     yield "manifest", sha256_file(release / manifest.MANIFEST)
     yield "extract", sha256_file(written)
+
+
+def _noise(release: Path, request: Request, key: Key) -> Noise:
+    return Noise(_project_key(request, key), request.noise, agreement(release) if request.noise else {})
 
 
 def _project_key(request: Request, key: Key) -> Key:
@@ -240,11 +252,12 @@ def _told_noise(request: Request) -> str:
     return f"measured numbers by at most {request.noise:g} of a column's standard deviation (of logarithms where all are above 0){days}"
 
 
-def _fill_images(folder: Path, release: Path, request: Request, pseudonyms: pl.DataFrame, project: Key) -> None:
+def _fill_images(folder: Path, release: Path, request: Request, leaves: Leaves) -> None:
     """Write the stores of voxels, their table and its words, and the program that loads them."""
     if not request.images:
         return
-    images = add_images(release, request, pseudonyms, project, folder)
+    pseudonyms = leaves.pseudonyms
+    images = add_images(release, request, pseudonyms, leaves.noise.key, folder)
     write_parquet(images, folder / "tables" / "images.parquet")
     write_csv(images, folder / "csv" / "images.csv")
     write_csv(_dictionary(release, {"images": images}), folder / "dictionary_images.csv")
