@@ -173,3 +173,5 @@ def _hush() -> None:
     # Other libraries may set up logging after Dask did; its lines on connections are no news to an operator.
     for name in ("distributed", "distributed.scheduler", "distributed.core", "distributed.nanny", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # What it says of a scheduler that is gone, in pages, the run says in a line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)

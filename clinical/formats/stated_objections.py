@@ -14,6 +14,7 @@ import polars as pl
 
 from unibase.clinical.formats.declaration import Asked, Objecting, declared_format
 from unibase.clinical.formats.mapped_objections import NO_STATEMENT, plain
+from unibase.clinical.formats.mapping_rules import packaged_mapping, read_mapping
 from unibase.clinical.options import ClinicalSource, ObjectionColumn
 from unibase.clinical.sources import databases, reading
 from unibase.clinical.sources.workbooks import all_tables
@@ -41,6 +42,24 @@ def read_objections(source: ClinicalSource, path: Path | str, centre: str, mappe
         found += _of_column(source, source.objection, path)
     rows = sorted({(centre, one.system, one.identifier.strip(), one.channel) for one in found if one.identifier.strip()})
     return pl.DataFrame(rows, schema=OBJECTIONS, orient="row")
+
+
+def may_tell_objections(source: ClinicalSource, mapped: Path | None = None) -> bool:
+    """Return whether a source is of a kind that says who objects: one that cannot be read is not one in which nobody does.
+
+    Args:
+        source: What the study file says of the source.
+        mapped: Mapping file of the source.
+    """
+    if source.objection is not None:
+        return True
+    if declared_format(source.format).objections is None:
+        return False
+    try:
+        rules = read_mapping(mapped) if mapped else packaged_mapping(source.format)
+    except (FileNotFoundError, UserError):
+        return True  # a format without a mapping, as FHIR with its Consent, or a mapping that nobody can read
+    return any(rule.objection is not None for rule in rules.tables)
 
 
 def _of_column(source: ClinicalSource, told: ObjectionColumn, path: Path | str) -> Iterator[Objecting]:

@@ -4,7 +4,8 @@ A part of a source (an image, one matrix among several, a row) that cannot be re
 left out of the next release, and quarantine says why. A whole source that gave something before stops the run when it
 cannot be read, or gives nothing: a share that is not mounted and an export that broke off look like that, and no
 hospital loses all of its patients in a night. Nothing is published then; the last release stays. A source that never
-gave anything holds up nobody: it is quarantined, and the run goes on without it; a people file alone is always needed.
+gave anything holds up nobody: it is quarantined, and the run goes on without it. A people file is always needed, and so is
+a clinical source of a kind that says who objects.
 The work ledger remembers, as stage `sources`, what each source gave when it was last whole.
 """
 

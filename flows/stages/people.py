@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from unibase.clinical.formats.registrations import read_people as read_clinical_people
-from unibase.clinical.formats.stated_objections import read_objections
+from unibase.clinical.formats.stated_objections import may_tell_objections, read_objections
 from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
@@ -112,7 +112,8 @@ def _obey_objections(run: Run) -> None:
     """Bring who objects into the register of the vault: the lookup knows them no more, on this night and on all that follow.
 
     Raises:
-        UserError: If the table or column that the study file names for it is not there.
+        UserError: If the table or column that the study file names for it is not there, or a source that may say who objects
+            cannot be read, also one that never gave anything.
     """
     found = [pl.DataFrame(schema=REGISTER)]
     for name, centre in run.study.centres.items():
@@ -124,8 +125,11 @@ def _obey_objections(run: Run) -> None:
             said = unreadable_sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
             if not isinstance(said, unreadable_sources.Unread):
                 found.append(said)
-            elif centre.clinical.objection:
-                raise UserError(f"centres.{name}.clinical: {said.problem}")
+            elif may_tell_objections(centre.clinical, mapped):
+                raise UserError(
+                    f"centres.{name}.clinical: {said.problem} It may say who objects, so nothing is built without it. Mend it, or take "
+                    "it out of the study file and list who objects below `objections`."
+                )
     register = add_to_register(run.place(OBJECTIONS), pl.concat(found))
     run.__dict__.pop("lookup", None)
     if register.height:

@@ -10,11 +10,22 @@ import polars as pl
 import pytest
 
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.stated_objections import read_objections
+from unibase.clinical.formats.stated_objections import may_tell_objections, read_objections
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask
+from unibase.groundwork.problems import UserError
 from unibase.privacy.subjects import Subject, SubjectLookup
 
+MAPPED = """\
+mapping: 1
+name: ours
+systems: [ipp]
+tables:
+  - name: acts
+    files: [acts]
+    person: ipp
+    events: [{code: "ACT//{act}", date: day}]
+"""
 RWD = "numero_patient,information_patient,date_information,non_opposition,date_opposition"
 
 
@@ -101,3 +112,54 @@ def test_a_column_of_omop_that_the_study_file_names(tmp_path: Path) -> None:
     told = {"table": "person", "person": "person_id", "column": "Opposition", "values": ["oui"], "system": "omop"}
     found = read_objections(source("omop", objection=told), tmp_path, "A")
     assert found.rows() == [("A", "omop", "1", "column")]
+
+
+@pytest.mark.parametrize(
+    ("source", "mapping", "needed"),
+    [
+        ({"format": "fhir"}, None, True),
+        ({"format": "osiris-rwd"}, None, True),
+        ({"format": "osiris"}, None, False),
+        ({"format": "omop"}, None, False),
+        ({"format": "meds"}, None, False),
+        (
+            {"format": "omop", "objection": {"table": "person", "person": "person_id", "column": "refus", "values": ["oui"]}},
+            None,
+            True,
+        ),
+        ({"format": "csv"}, MAPPED, False),
+        ({"format": "csv"}, MAPPED + "    objection: {column: refus}\n", True),
+        ({"format": "csv"}, "mapping: [", True),
+    ],
+)
+def test_which_sources_are_needed_because_they_may_say_who_objects(
+    source: dict[str, Any], mapping: str | None, needed: bool, tmp_path: Path
+) -> None:
+    mapped = tmp_path / "mapping.yaml" if mapping else None
+    if mapped and mapping:
+        mapped.write_text(mapping, encoding="utf-8")
+    assert may_tell_objections(ClinicalSource.model_validate({"path": "records"} | source), mapped) is needed
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "said"),
+    [
+        ("refusals", "ipp,accord", None),
+        ("refusals", "ipp,accords", "no column accord in table refusals"),
+        ("refusal", "ipp,accord", "no table refusals"),
+    ],
+)
+def test_a_column_of_objections_that_a_mapping_names_must_be_there(
+    table: str, columns: str, said: str | None, tmp_path: Path
+) -> None:
+    rule = "  - {name: refusals, files: [refusals], person: ipp, objection: {column: accord, stays: [oui]}}\n"
+    (tmp_path / "mapping.yaml").write_text(MAPPED + rule, encoding="utf-8")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "acts.csv").write_text("ipp,day,act\nP1,2019-01-01,VISIT\n", encoding="utf-8")
+    (tmp_path / "records" / f"{table}.csv").write_text(f"{columns}\nP1,non\n", encoding="utf-8")
+    asked = source("csv"), tmp_path / "records", "CHU-été", tmp_path / "mapping.yaml"
+    if said is None:
+        assert objecting(read_objections(*asked)) == {"P1"}
+        return
+    with pytest.raises(UserError, match=said):
+        read_objections(*asked)

@@ -179,3 +179,17 @@ def test_who_objects_stays_out_when_their_number_is_given_to_another_person(home
     assert set(known) == {"IPP002"}  # Paul has the number that objected: he is left out until somebody looks at it.
     assert any("is another person's now. Both are left out" in line for line in said)
     assert set(night(home)[0]) == {"IPP002"}
+
+
+@pytest.mark.parametrize("told_in", ["the mapping", "nothing"])
+def test_a_source_that_may_say_who_objects_is_needed_on_its_first_night(tmp_path: Path, told_in: str) -> None:
+    home = write_study(tmp_path)
+    if told_in == "the mapping":
+        rule = '    objection: {column: refus, stays: ["non"]}\n'
+        (home / "mapping.yaml").write_text(MAPPING + rule, encoding="utf-8")
+    (home / "records" / "acts.csv").write_text("ip", encoding="utf-8")  # an export that broke off
+    if told_in == "nothing":
+        night(home)
+        return
+    with pytest.raises(UserError, match="It may say who objects"):
+        night(home)
