@@ -12,8 +12,9 @@ from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_
 from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.tnm import of_display
+from unibase.clinical.words.units import contradict
 from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name, whole_code
-from unibase.groundwork.reasons import NOT_A_NUMBER
+from unibase.groundwork.reasons import NOT_A_NUMBER, UNKNOWN_UNIT
 
 UNKNOWN = "UN"
 """A day of which nothing is known."""
@@ -237,7 +238,11 @@ def value_of(resource: Resource, context: Context) -> tuple[float | None, str | 
     if quantity:
         if quantity.get("value") is not None and number_of(quantity["value"]) is None:
             context.report(NOT_A_NUMBER, "The value is not a number.", "valueQuantity", refused=False)
-        return number_of(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True
+        unit, code = quantity.get("unit"), quantity.get("code")
+        if unit and code and contradict(str(unit), str(code)):
+            context.report(UNKNOWN_UNIT, "The words and the code of the unit are two units.", "valueQuantity", refused=False)
+            return None, None, None, True
+        return number_of(quantity.get("value")), quantity.get("comparator"), code or unit, True
     if resource.get("valueCodeableConcept"):
         concept = resource["valueCodeableConcept"]
         answer = answer_of(concept)

@@ -164,6 +164,28 @@ def ucum(text: str) -> str | None:
 
 
 @cache
+def contradict(text: str, code: str) -> bool:
+    """Return whether the words of a unit and its code are two units of one kind, so that a value has two meanings.
+
+    Args:
+        text: As people read it.
+        code: As UCUM has it.
+
+    Example:
+        >>> contradict("g/L", "g/dL"), contradict("beats per minute", "/min"), contradict("G/DL", "g/dL")
+        (True, False, False)
+    """
+    if text == code:
+        return False
+    said, meant = ucum(text), ucum(code)
+    if not said or not meant:
+        return False
+    ratio = factor(said, meant)
+    # Of moles and grams both cannot be right.
+    return ratio != 1.0 if ratio is not None else factor(said, meant, molar_mass=100.0) is not None
+
+
+@cache
 def _meant(code: str, text: str) -> str | None:
     """Return the unit that a spelling means for an analyte; None where it says none, `UNKNOWN` where nobody can read it."""
     written = text.strip()

@@ -104,6 +104,20 @@ def test_numbers_that_fhir_writes_as_texts(text: str, number: float | None, kept
     assert [problem.reason for problem in table.problems] == told
 
 
+@pytest.mark.parametrize(
+    ("unit", "code", "number", "kept"),
+    [("g/dL", "g/dL", 12.5, "g/dL"), ("g/L", "g/dL", None, None), ("mg/L", "g/L", None, None), ("beats/minute", "/min", 12.5, "/min"),
+     ("G/DL", "g/dL", 12.5, "g/dL"), ("minutes", "min", 12.5, "min"), ("g/dL", None, 12.5, "g/dL"), ("mmHg", "mm[Hg]", 12.5, "mm[Hg]"),
+     ("K/uL", "10*3/uL", 12.5, "10*3/uL"), ("mmol/L", "mg/dL", None, None),
+     ("U/L", "[IU]/L", 12.5, "[IU]/L"), ("%", "%", 12.5, "%"), ("unknown", "g/dL", 12.5, "g/dL")],
+)  # fmt: skip
+def test_words_and_code_of_a_unit_that_are_two_units(unit: str, code: str | None, number: float | None, kept: str | None) -> None:
+    quantity = {"value": 12.5, "unit": unit, **({"code": code} if code else {})}
+    table = read_resources([(1, [{**LOW, "valueQuantity": quantity}])], "Observation", Context(), frozenset())
+    assert (table.events["numeric_value"].item(), table.events["unit"].item()) == (number, kept)
+    assert [problem.reason for problem in table.problems] == ([] if number else ["unknown-unit"])
+
+
 @pytest.mark.parametrize(("said", "reasons"), [("family-history", ["about-another"]), ("problem-list-item", [])])
 def test_a_condition_of_the_family(said: str, reasons: list[str]) -> None:
     condition = {**LOW, "resourceType": "Condition", "onsetDateTime": "2020-01-01", "category": [{"coding": [{"code": said}]}]}
