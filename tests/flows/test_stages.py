@@ -62,7 +62,7 @@ def test_what_cannot_be_ordered_is_said(stages: list[Stage], said: str) -> None:
 
 
 def test_a_stage_reaches_no_place_that_it_did_not_declare(tmp_path: Path) -> None:
-    study: Any = SimpleNamespace(work=Workspace(tmp_path), centres={})
+    study: Any = SimpleNamespace(work=Workspace(tmp_path), centres={}, log=None, study="trial")
     with WorkLedger(tmp_path / "work.sqlite") as ledger:
         run = Run(study, None, ledger)  # type: ignore[arg-type]
         reached: list[Path] = []
