@@ -38,16 +38,6 @@ _FOUND = ("response", "progression", "recurrence")
 """Origins that an assessment finds: one on the index day is the baseline."""
 
 
-def overall_survival(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None = None) -> pl.DataFrame:
-    """Return overall survival of `events` (EVENTS) from the `index`: death of any cause, else the last day known to be alive.
-
-    `derive` with the packaged definition of OS.
-
-    It is `derive` with the packaged definition of OS, and the packaged concepts where no `concepts` are given.
-    """
-    return derive(events, index, "OS", concepts)
-
-
 def derive(
     events: pl.DataFrame,
     index: pl.DataFrame,

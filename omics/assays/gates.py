@@ -83,15 +83,6 @@ class GateReport:
         return merge_repeated(kept)
 
 
-def kind_of(values: np.ndarray) -> Kind:
-    """Tell what a samples x genes matrix holds from its values alone (`recognise.expression_unit` says by what evidence).
-
-    >>> kind_of(np.array([[0, 5, 120], [3, 9, 80]]))
-    'counts'
-    """
-    return rna_unit(values).kind
-
-
 def check_counts(
     adata: AnnData,
     patients: Mapping[str, str] | None = None,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from unibase.clinical.derived.at_index import age, charlson, staging
 from unibase.clinical.derived.endpoint_definitions import Endpoints
-from unibase.clinical.derived.endpoints import derive, overall_survival, with_entry
+from unibase.clinical.derived.endpoints import derive, with_entry
 from unibase.clinical.derived.staging import one_vocabulary
 from unibase.clinical.derived.treatments import LineRule, regimens, treatment_events
 from unibase.clinical.words.concepts import Concepts
@@ -139,7 +139,7 @@ def test_time_to_next_treatment() -> None:
     ],
 )
 def test_bounds_of_overall_survival(death: str, expected: tuple[int | None, int | None, int | None, str | None]) -> None:
-    row = one_row(overall_survival(events((1, "MEDS_DEATH", death)), index((1, "2020-01-01"))))
+    row = one_row(derive(events((1, "MEDS_DEATH", death)), index((1, "2020-01-01")), "OS"))
     assert row["CNSR"] == 0
     found = (row["AVAL"], row["AVAL_MIN"], row["AVAL_MAX"], row["problem"])
     if death in {"2020", "2020-01"}:
@@ -151,16 +151,16 @@ def test_bounds_of_overall_survival(death: str, expected: tuple[int | None, int 
 def test_conflicts_are_resolved_by_the_stated_rule() -> None:
     at = index((1, "2020-01-01"))
     # Two dates that can be the same day: the narrower counts.
-    row = one_row(overall_survival(events((1, "MEDS_DEATH", "2020-03"), (1, "MEDS_DEATH", "2020-03-04")), at))
+    row = one_row(derive(events((1, "MEDS_DEATH", "2020-03"), (1, "MEDS_DEATH", "2020-03-04")), at, "OS"))
     assert (row["AVAL"], row["problem"]) == (64, None)
     # Two that exclude one another: the earliest, and it is said.
-    row = one_row(overall_survival(events((1, "MEDS_DEATH", "2020-05-04"), (1, "MEDS_DEATH", "2020-03-04")), at))
+    row = one_row(derive(events((1, "MEDS_DEATH", "2020-05-04"), (1, "MEDS_DEATH", "2020-03-04")), at, "OS"))
     assert (row["AVAL"], row["problem"]) == (64, "two-death-dates")
     # A result after death: death wins, and it is said.
-    row = one_row(overall_survival(events((1, "MEDS_DEATH", "2020-03-04"), (1, "LOINC//718-7", "2020-03-20")), at))
+    row = one_row(derive(events((1, "MEDS_DEATH", "2020-03-04"), (1, "LOINC//718-7", "2020-03-20")), at, "OS"))
     assert (row["AVAL"], row["CNSR"], row["problem"]) == (64, 0, "alive-after-death")
     # Nothing after the index: censored on the first day.
-    row = one_row(overall_survival(events((1, "LOINC//718-7", "2019-03-20")), at))
+    row = one_row(derive(events((1, "LOINC//718-7", "2019-03-20")), at, "OS"))
     assert (row["AVAL"], row["CNSR"], row["CNSDTDSC"]) == (1, 1, "INDEX DATE")
 
 
@@ -169,7 +169,7 @@ def test_conflicts_are_resolved_by_the_stated_rule() -> None:
 def test_bounds_hold_the_true_time(days: int, precision: str) -> None:
     start = datetime(2015, 6, 15)
     died = start + timedelta(days=days)
-    row = one_row(overall_survival(events((1, "MEDS_DEATH", died.strftime(precision))), index((1, start.isoformat()))))
+    row = one_row(derive(events((1, "MEDS_DEATH", died.strftime(precision))), index((1, start.isoformat())), "OS"))
     assert row["AVAL_MIN"] <= days + 1 <= row["AVAL_MAX"]
     assert row["AVAL"] is None or row["AVAL"] == days + 1
     assert row["AVAL_MIN"] >= 1
@@ -205,7 +205,7 @@ def test_a_definition_that_does_not_exist_is_refused() -> None:
 
 def test_left_truncation() -> None:
     frame = events((1, "MEDS_DEATH", "2020-12-31"), (2, "MEDS_DEATH", "2020-02-01"))
-    survival = overall_survival(frame, index((1, "2020-01-01"), (2, "2020-01-01")))
+    survival = derive(frame, index((1, "2020-01-01"), (2, "2020-01-01")), "OS")
     image = pl.DataFrame({"subject_id": [1, 2], "time": [datetime(2020, 3, 1), datetime(2020, 3, 1)]})
     entered = with_entry(survival, image)
     assert entered["ENTRY"].to_list() == [60, 60]

@@ -10,7 +10,7 @@ import pytest
 from tests.clinical.conftest import lookup_of
 from tests.clinical.test_derivations import events, index
 from tests.clinical.whole import read_events
-from unibase.clinical.derived.endpoints import overall_survival
+from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.derived.quality_checks import check_quality, failures, stop_if_poor
 from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.clinical.formats.registrations import read_people
@@ -122,7 +122,7 @@ def test_deaths_that_two_centres_date_differently(second: str, apart: bool) -> N
     assert found.select("centre", "rows", "violations").rows() == [("A", 1, int(apart)), ("B", 1, int(apart))]
     # In blocks, as a build reads its timeline, the same; and the endpoint takes the earliest and says so.
     assert check_quality([both.filter(pl.col("subject_id") == one) for one in (1, 2)]).equals(check_quality(both))
-    survival = overall_survival(both, index((1, "2020-01-01")))
+    survival = derive(both, index((1, "2020-01-01")), "OS")
     assert survival["problem"].to_list() == (["two-death-dates"] if apart else [None])
     assert survival["AVAL"].to_list() == [367]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import Told, read_events
-from unibase.clinical.derived.endpoints import overall_survival
+from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask
@@ -75,7 +75,7 @@ def test_overall_survival_is_the_truth(simulated: Path, centre: str, format: str
     treated = concepts.select(result.events, "treatment_start")
     index = treated.filter(pl.col("time").is_not_null()).group_by("subject_id").agg(pl.col("time").min())
     index = index.join(treated.filter(pl.col("time").is_null()), on="subject_id", how="anti")
-    survival = {row["subject_id"]: row for row in overall_survival(result.events, index).iter_rows(named=True)}
+    survival = {row["subject_id"]: row for row in derive(result.events, index, "OS").iter_rows(named=True)}
     two_centres = _in_two_centres(simulated)
     compared = 0
     for subject, row in survival.items():

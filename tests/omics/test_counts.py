@@ -11,9 +11,10 @@ import pytest
 from tests.omics.conftest import random_counts
 from unibase import omics
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.omics.assays.gates import check_counts, kind_of
+from unibase.omics.assays.gates import check_counts
 from unibase.omics.models.normalised import normalise
 from unibase.omics.readers.counts import combine, read_counts
+from unibase.omics.recognise.expression_unit import rna_unit
 from unibase.omics.stores.store import read_zarr
 
 GENES = ["ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000000419.12"]
@@ -83,15 +84,15 @@ def test_what_cannot_be_read_says_where(tmp_path: Path) -> None:
 def test_kinds_are_detected_not_believed() -> None:
     rng = np.random.default_rng(1)
     counts = random_counts(rng, 6, 500)
-    assert kind_of(counts) == "counts"
-    assert kind_of(counts.astype(np.float64)) == "counts"
-    assert kind_of(counts + rng.uniform(-1e-4, 1e-4, counts.shape).clip(0)) == "noisy-counts"
-    assert kind_of(counts / counts.sum(axis=1, keepdims=True) * 1e6) == "per-million"
-    assert kind_of(np.log2(counts + 1.0)) == "log"
-    assert kind_of(np.log2(counts + 1.0) - 5) == "negative"
-    assert kind_of(rng.random((6, 500))) == "fraction"
+    assert rna_unit(counts).kind == "counts"
+    assert rna_unit(counts.astype(np.float64)).kind == "counts"
+    assert rna_unit(counts + rng.uniform(-1e-4, 1e-4, counts.shape).clip(0)).kind == "noisy-counts"
+    assert rna_unit(counts / counts.sum(axis=1, keepdims=True) * 1e6).kind == "per-million"
+    assert rna_unit(np.log2(counts + 1.0)).kind == "log"
+    assert rna_unit(np.log2(counts + 1.0) - 5).kind == "negative"
+    assert rna_unit(rng.random((6, 500))).kind == "fraction"
     estimated = np.where(rng.random(counts.shape) < 0.5, counts, counts * 0.731)
-    assert kind_of(estimated) == "estimated-counts"
+    assert rna_unit(estimated).kind == "estimated-counts"
     for wrong in (np.log2(counts + 1.0), counts / counts.sum(axis=1, keepdims=True) * 1e6):
         with pytest.raises(Unusable, match="not-counts"):
             check_counts(adata_of(wrong))
