@@ -43,6 +43,7 @@ MODULES = {
         f"{_RECORDS}::test_shifts",
         f"{_RECORDS}::test_shifts_of_partial_dates",
         "tests/clinical/test_dates.py",
+        "tests/clinical/test_partial_date_rules.py",
     ],
     "groundwork/files.py": ["tests/groundwork/test_files.py"],
     "groundwork/tables.py": ["tests/groundwork/test_tables.py"],

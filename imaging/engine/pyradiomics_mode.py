@@ -65,6 +65,8 @@ def extract_pyradiomics(
         subjects.append(_Subject(number, scene))
     for group in _groups(subjects, _reach(settings, spacing)):
         _add_images(group, settings, classes, results)
+        for subject in group:
+            subject.known.clear()  # places of a hundred regions take as much memory as the image
     return results
 
 

@@ -71,6 +71,12 @@ def test_bqml_corrected_to_the_start_of_the_scan(tmp_path: Path) -> None:
     assert factor(pet(tmp_path)) == pytest.approx(want, rel=1e-14)
 
 
+@pytest.mark.parametrize(("weight", "age"), [(20.0, "061Y"), (19.0, "017Y"), (19.0, "061M"), (19.0, "")])
+def test_weights_that_are_believed(tmp_path: Path, weight: float, age: str) -> None:
+    want = weight * 1000 / (DOSE * 2 ** (-3600 / HALF_LIFE))
+    assert factor(pet(tmp_path, PatientWeight=weight, PatientAge=age)) == pytest.approx(want, rel=1e-14)
+
+
 def test_bqml_corrected_to_administration(tmp_path: Path) -> None:
     assert factor(pet(tmp_path, DecayCorrection="ADMIN")) == pytest.approx(WEIGHT * 1000 / DOSE, rel=1e-14)
 
@@ -122,6 +128,19 @@ def test_philips_scales_that_contradict_each_other_are_refused(tmp_path: Path) -
         dataset.save_as(path)
     with pytest.raises(Unusable, match="contradict each other"):
         read_series(tmp_path)
+
+
+def test_philips_scales_that_agree_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    # Twice the same, but for the digits that a DS of 16 characters has.
+    by_activity = 3.25 * WEIGHT * 1000 / (DOSE * 2 ** (-3600 / HALF_LIFE))
+    pet(tmp_path, Units="CNTS")
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        block = dataset.private_block(0x7053, "Philips PET Private Group", create=True)
+        block.add_new(0x00, "DS", f"{by_activity:.8f}")
+        block.add_new(0x09, "DS", "3.25")
+        dataset.save_as(path)
+    assert factor(tmp_path) == pytest.approx(float(f"{by_activity:.8f}"), rel=1e-14)
 
 
 def test_a_private_time_in_another_zone_is_brought_to_the_clock_of_the_file(tmp_path: Path) -> None:
@@ -301,6 +320,18 @@ REFUSED: dict[str, tuple[Dataset, dict[str, Any], str]] = {
     "half-life in minutes": (tracer(RadionuclideHalfLife=109.77), {}, "no nuclide"),
     "a nuclide without SUV": (coded("^22^Sodium", RadionuclideHalfLife=8.2e7), {}, "no nuclide"),
     "uptake of seven hours": (tracer(RadiopharmaceuticalStartDateTime="20200102032000"), {}, "within 5 h"),
+    "corrected to administration, injected after the scan": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102112000"),
+        {"DecayCorrection": "ADMIN"},
+        "injection",
+    ),
+    "corrected to administration, uptake of seven hours": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102032000"),
+        {"DecayCorrection": "ADMIN"},
+        "within 5 h",
+    ),
+    "a weight one gram above the most": (tracer(), {"PatientWeight": 400.001}, "not within 1 to 400 kg"),
+    "an adult just below 20 kg": (tracer(), {"PatientWeight": 19.999, "PatientAge": "018Y"}, "for an adult"),
     "date-time against time": (tracer(RadiopharmaceuticalStartTime="102000"), {}, "contradict"),
     "zone of the tracer alone": (tracer(RadiopharmaceuticalStartDateTime="20200102072000+0000"), {}, "offset from UTC"),
     "date-time and time an hour apart, in one zone": (
