@@ -156,13 +156,13 @@ class Run:
         """The log of this study's runs."""
         return RunLog(self.study.path(self.study.log) if self.study.log else None, self.study.study)
 
-    def _log_units(self, stage: str, outcomes: Iterable[Outcome]) -> None:
+    def _log_units(self, job: str, outcomes: Sequence[Outcome]) -> None:
+        """Log how units of a job ended, and each that failed; `quarantine_rows` logs those that were refused."""
         ends = Counter(one.status for one in outcomes)
-        self.log.write("units-ended", job=stage, units=dict(sorted(ends.items())))
+        self.log.write("units-ended", job=job, units=dict(sorted(ends.items())))
         for one in outcomes:
-            if one.repeated and one.status != "done":
-                event = "unit-refused" if one.status == "quarantined" else "unit-failed"
-                self.log.write(event, job=stage, unit=self.token(stage, one.key), reason=one.reason)
+            if one.status == "failed":
+                self.log.write("unit-failed", job=job, unit=self.token(job, one.key), reason=one.reason)
 
     def content(self, source: str, paths: Iterable[Path]) -> str:
         """Return a digest of names and contents of files and folders, wherever they are mounted; what did not change is not read.
@@ -188,6 +188,7 @@ class Run:
             centre: Name of the centre, or None for all.
             outcomes: How the units ended.
         """
+        refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
         rows = [
             {
                 "stage": stage,
@@ -197,9 +198,12 @@ class Run:
                 "message": outcome.message,
                 "remedy": outcome.remedy,
             }
-            for outcome in outcomes
-            if outcome.status == "quarantined"
+            for outcome in refused
         ]
+        for row, outcome in zip(rows, refused, strict=True):
+            if outcome.repeated:  # what an earlier night refused stands in its log
+                told = {name: str(row[name] or "") for name in ("stage", "centre", "unit", "reason")}
+                self.log.write("unit-refused", **told)
         frame = pl.DataFrame(rows, schema=QUARANTINE.schema())
         return QUARANTINE.conform(frame.unique(QUARANTINE.key, keep="first", maintain_order=True))
 

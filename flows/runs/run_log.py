@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from unibase.groundwork.files import closed_by_default
 from unibase.groundwork.problems import UserError
 
 
@@ -64,7 +65,8 @@ class RunLog:
             **{name: value for name, value in fields.items() if value != ""},
         }
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with closed_by_default():
+                self.file.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
                 file.write((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8"))
         except OSError as error:

@@ -10,22 +10,13 @@ import polars as pl
 import pytest
 
 from tests.clinical.whole import read_events
+from tests.flows.small_study import MAPPING
 from unibase.clinical.formats.stated_objections import may_tell_objections, read_objections
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.groundwork.problems import UserError
 from unibase.privacy.subjects import Subject, SubjectLookup
 
-MAPPED = """\
-mapping: 1
-name: ours
-systems: [ipp]
-tables:
-  - name: acts
-    files: [acts]
-    person: ipp
-    events: [{code: "ACT//{act}", date: day}]
-"""
 RWD = "numero_patient,information_patient,date_information,non_opposition,date_opposition"
 
 
@@ -127,8 +118,8 @@ def test_a_column_of_omop_that_the_study_file_names(tmp_path: Path) -> None:
             None,
             True,
         ),
-        ({"format": "csv"}, MAPPED, False),
-        ({"format": "csv"}, MAPPED + "    objection: {column: refus}\n", True),
+        ({"format": "csv"}, MAPPING, False),
+        ({"format": "csv"}, MAPPING + "    objection: {column: refus}\n", True),
         ({"format": "csv"}, "mapping: [", True),
     ],
 )
@@ -153,7 +144,7 @@ def test_a_column_of_objections_that_a_mapping_names_must_be_there(
     table: str, columns: str, said: str | None, tmp_path: Path
 ) -> None:
     rule = "  - {name: refusals, files: [refusals], person: ipp, objection: {column: accord, stays: [oui]}}\n"
-    (tmp_path / "mapping.yaml").write_text(MAPPED + rule, encoding="utf-8")
+    (tmp_path / "mapping.yaml").write_text(MAPPING + rule, encoding="utf-8")
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "acts.csv").write_text("ipp,day,act\nP1,2019-01-01,VISIT\n", encoding="utf-8")
     (tmp_path / "records" / f"{table}.csv").write_text(f"{columns}\nP1,non\n", encoding="utf-8")

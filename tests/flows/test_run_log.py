@@ -29,13 +29,16 @@ def lines(home: Path) -> list[dict[str, object]]:
 
 def test_a_run_tells_its_stages_and_each_unit_that_it_refuses_by_token(home: Path) -> None:
     (home / "dicom" / "DUPONT-1956.dcm").write_bytes(b"no DICOM")
+    concepts = home / "concepts.yaml"  # an image can be the index, so that images are read without clinical records
+    concepts.write_text(concepts.read_text(encoding="utf-8").replace("[ACT//SURGERY]}", '[ACT//SURGERY, "IMAGING//*"]}'), "utf-8")
+    (home / "records" / "acts.csv").write_text("ip", encoding="utf-8")  # an export that broke off
     for stage in ("people", "clinical", "deidentify"):
         run_alone(home / "study.yaml", stage, None, None)
     told = lines(home)
     assert [one["stage"] for one in told if one["event"] == "stage-ended"] == ["people", "clinical", "deidentify"]
-    (refused,) = [one for one in told if one["event"] == "unit-refused"]
-    (row,) = read_quarantine(home / "work" / "staging").iter_rows(named=True)
-    assert (refused["unit"], refused["reason"], refused["severity"]) == (row["unit"], row["reason"], "WARNING")
+    refused = {(one["stage"], one["centre"], one["unit"], one["reason"]) for one in told if one["event"] == "unit-refused"}
+    rows = read_quarantine(home / "work" / "staging").select("stage", "centre", "unit", "reason").rows()
+    assert len(refused) == 2 and refused == set(rows)
     (ended,) = [one for one in told if one["event"] == "units-ended" and "deidentify" in str(one["job"])]
     assert ended["units"] == {"done": 5, "quarantined": 1}
     assert "DUPONT" not in (home.parent / "log.jsonl").read_text(encoding="utf-8")
