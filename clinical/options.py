@@ -34,7 +34,10 @@ class ObjectionColumn(Section):
     column: str
     """Column that says it."""
     values: list[str] = Field(min_length=1)
-    """Words of that column that say that the person objects; case and accents do not count."""
+    """Words of that column that say that the person objects; case and accents do not count, and other ways to write yes, no or a
+    number are known (`oui`, `O`, `true`, `1.0`). A word of opposition or refusal counts, named or not."""
+    stays: list[str] = Field(default=[])
+    """Words of that column that say no objection. Where some are named, any word that is in neither list says one."""
     system: str = "ipp"
     """Kind of number in the column of the person: `ipp`, `omop` (person_id), `osiris`, `fhir`."""
 

@@ -77,6 +77,8 @@ class SubjectLookup:
 
         A number of `ANY_SYSTEM` was written down by a person. It is sought among all numbers of the centre as it is
         written, then without the zeros that a spreadsheet takes away; and as an INS, which is one person's everywhere.
+        A number of a system that nobody has is sought without these zeros too, and in every system of a centre that lists
+        no number of its own.
 
         Args:
             identifiers: Centre, system and identifier of each entry.
@@ -87,6 +89,8 @@ class SubjectLookup:
             >>> lookup.meant([entry])[entry] == {Subject(7, -3)}
             True
         """
+        nobodys = [one for one in identifiers if one[1] != ANY_SYSTEM and one not in self.by_identifier]
+        near = self._near(nobodys) if nobodys else {}
         by_hand = any(system == ANY_SYSTEM for _, system, _ in identifiers)
         exact, plain = (self._numbers(form) if by_hand else {} for form in (str.strip, plain_number))
         of_ins = self._of_ins() if by_hand else {}
@@ -97,7 +101,20 @@ class SubjectLookup:
                 ways = (exact.get((centre, identifier.strip())), plain.get((centre, plain_number(identifier))))
                 found[entry] = frozenset(next((one for one in (*ways, of_ins.get(valid_ins(identifier) or "")) if one), set()))
             else:
-                found[entry] = frozenset({self.by_identifier[entry]} if entry in self.by_identifier else ())
+                found[entry] = frozenset({self.by_identifier[entry]} if entry in self.by_identifier else near.get(entry, ()))
+        return found
+
+    def _near(self, entries: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], set[Subject]]:
+        """Return whom entries mean that no number equals: by the number without zeros, in their system or where there is none."""
+        systems = {(centre, system) for centre, system, _ in self.by_identifier}
+        wanted: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
+        for entry in entries:
+            wanted[(entry[0], plain_number(entry[2]))].append(entry)
+        found: dict[tuple[str, str, str], set[Subject]] = defaultdict(set)
+        for (centre, system, identifier), subject in self.by_identifier.items():
+            for entry in wanted.get((centre, plain_number(identifier)), ()):
+                if entry[1] == system or (centre, entry[1]) not in systems:
+                    found[entry].add(subject)
         return found
 
     def _numbers(self, form: Callable[[str], str]) -> dict[tuple[str, str], set[Subject]]:

@@ -7,13 +7,13 @@ the person is left out: a doubt is no consent.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from unibase.clinical.formats.declaration import Asked, Objecting, declared_format
-from unibase.clinical.formats.mapped_objections import NO_STATEMENT, plain
+from unibase.clinical.formats.mapped_objections import NO_STATEMENT, nobody_named, plain, same_answer, says_opposed
 from unibase.clinical.formats.mapping_rules import packaged_mapping, read_mapping
 from unibase.clinical.options import ClinicalSource, ObjectionColumn
 from unibase.clinical.sources import databases, reading
@@ -24,7 +24,13 @@ OBJECTIONS = pl.Schema({"centre": pl.String(), "system": pl.String(), "identifie
 """An identifier of a person who objects, and the channel that says so."""
 
 
-def read_objections(source: ClinicalSource, path: Path | str, centre: str, mapped: Path | None = None) -> pl.DataFrame:
+def read_objections(
+    source: ClinicalSource,
+    path: Path | str,
+    centre: str,
+    mapped: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> pl.DataFrame:
     """Return who objects, in the columns of `OBJECTIONS`, as a clinical source of a centre says it.
 
     Args:
@@ -32,6 +38,7 @@ def read_objections(source: ClinicalSource, path: Path | str, centre: str, mappe
         path: Where it is.
         centre: Name of the centre.
         mapped: Mapping file of a CSV source.
+        tell: Is told of words of the column that nobody named.
 
     Raises:
         UserError: If the source, or the table or column that the study file names, is not there.
@@ -39,7 +46,7 @@ def read_objections(source: ClinicalSource, path: Path | str, centre: str, mappe
     own = declared_format(source.format).objections
     found = list(own(Asked(path, centre, mapped))) if own is not None else []
     if source.objection is not None:
-        found += _of_column(source, source.objection, path)
+        found += _of_column(source.objection, path, tell)
     rows = sorted({(centre, one.system, one.identifier.strip(), one.channel) for one in found if one.identifier.strip()})
     return pl.DataFrame(rows, schema=OBJECTIONS, orient="row")
 
@@ -62,7 +69,7 @@ def may_tell_objections(source: ClinicalSource, mapped: Path | None = None) -> b
     return any(rule.objection is not None for rule in rules.tables)
 
 
-def _of_column(source: ClinicalSource, told: ObjectionColumn, path: Path | str) -> Iterator[Objecting]:
+def _of_column(told: ObjectionColumn, path: Path | str, tell: Callable[[str], None]) -> Iterator[Objecting]:
     """Yield what a column says that the study file names."""
     if databases.is_database(path):
         with tempfile.TemporaryDirectory() as copies:
@@ -77,7 +84,29 @@ def _of_column(source: ClinicalSource, told: ObjectionColumn, path: Path | str) 
     if table is None or missing:
         what = f"table {told.table}" if table is None else f"column {missing[0]} in table {told.table}"
         raise UserError(f"There is no {what}, which `objection` names. Correct it: who objects must not be overlooked.")
+    unknown = 0
     for person, word in table.frame.select(wanted).iter_rows():
-        said = plain(word)
-        if person is not None and said not in NO_STATEMENT and said in {plain(one) for one in told.values}:
-            yield Objecting(told.system, str(person), "column")
+        said = _in_column(word, told)
+        unknown += said is None
+        if said:
+            yield Objecting(told.system, str(person or "").strip() or nobody_named(told.table), "column")
+    if unknown:
+        tell(
+            f"{unknown} rows of column {told.column} in table {told.table} hold a word that `objection` does not name: they are taken "
+            "to say no objection. Look at them; a word that says one belongs below `values`, the others below `stays`."
+        )
+
+
+def _in_column(word: str | None, told: ObjectionColumn) -> bool | None:
+    """Return whether a word in a column of the study file says that a person objects; None where it is not known to say anything."""
+    if same_answer(word, told.values) and plain(word):
+        return True
+    if same_answer(word, told.stays) or plain(word) in NO_STATEMENT:
+        return False
+    opposed = says_opposed(word)
+    if opposed is None and told.stays:
+        return True  # a doubt is no consent
+    others = (("oui", "non"), ("non", "oui"))
+    if opposed is None and any(same_answer(word, [one]) and same_answer(other, told.values) for one, other in others):
+        return False  # the answer that was not asked for
+    return opposed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 
 import polars as pl
 
@@ -122,7 +123,10 @@ def _obey_objections(run: Run) -> None:
         if centre.clinical:
             mapped = run.study.path(centre.clinical.mapping) if centre.clinical.mapping else None
             records = run.study.records(centre.clinical)
-            said = unreadable_sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
+            tell = partial(_tell_words, run, name)
+            said = unreadable_sources.readable(
+                run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped, tell
+            )
             if not isinstance(said, unreadable_sources.Unread):
                 found.append(said)
             elif may_tell_objections(centre.clinical, mapped):
@@ -138,6 +142,10 @@ def _obey_objections(run: Run) -> None:
         nobody = sum(not whom for whom in meant.values())
         more = f"; {nobody} numbers in the register are nobody's in the ledger" if nobody else ""
         run.say(f"people: {len(subjects)} persons object and are left out{more}")
+
+
+def _tell_words(run: Run, name: str, words: str) -> None:
+    run.say(f"people: {name}: {words}")
 
 
 def people_file(run: Run, name: str, centre: Centre) -> PeopleFile | None:

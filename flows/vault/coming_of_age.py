@@ -6,11 +6,10 @@ import getpass
 from datetime import date
 from pathlib import Path
 
-from unibase.flows.study.places import OBJECTIONS
 from unibase.flows.vault.rights_desk import with_ledger
+from unibase.flows.vault.who_objects import objecting
 from unibase.groundwork.problems import UserError
 from unibase.privacy.custody.minors import of_age_between
-from unibase.privacy.custody.objections import read_register, stands_for
 from unibase.privacy.ledger import persons
 
 
@@ -29,12 +28,9 @@ def coming_of_age(study_file: Path, since: date, until: date) -> str:
         raise UserError(f"--since {since} lies after --until {until}. Exchange them.")
     study = with_ledger(study_file)
     people = persons.ledger_people(study.work.identity).filter(~persons.is_same_as())
-    entries = list(read_register(OBJECTIONS.of(study.work.root)).select("centre", "system", "identifier").iter_rows())
-    found = [
-        row
-        for row in of_age_between(people, since, until).iter_rows()
-        if not any(stands_for(entry, row[:3]) for entry in entries)
-    ]
+    known, out = persons.open_lookup(study.work.identity, study.read_key()), objecting(study)
+    rows = of_age_between(people, since, until).iter_rows()
+    found = [row for row in rows if known.by_identifier[row[:3]].subject_id not in out]
     study.audit.append(getpass.getuser(), "person-of-age", len(found), {"since": str(since), "until": str(until)})
     if not found:
         return f"Nobody of the ledger comes of age from {since} to {until}."

@@ -18,6 +18,7 @@ from unibase.flows.study.places import OBJECTIONS
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.flows.vault.holders import holders
+from unibase.flows.vault.who_objects import objecting
 from unibase.groundwork.files import write_text
 from unibase.groundwork.problems import UserError
 from unibase.privacy import pseudonyms
@@ -96,9 +97,7 @@ def find(study_file: Path, number: str, centre: str | None) -> str:
         UserError: If nobody has it, or several persons have.
     """
     asked = _person(study_file, number, centre)
-    register = read_register(OBJECTIONS.of(asked.study.work.root))
-    entries = list(register.select("centre", "system", "identifier").iter_rows())
-    objects = any(stands_for(entry, number) for entry in entries for number in asked.numbers)
+    objects = asked.subject_id in objecting(asked.study)
     _log(asked, "person-find")
     lines = [f"subject_id {asked.subject_id}; {len(asked.records)} records; {'objects' if objects else 'does not object'}"]
     for row in asked.people.filter(~persons.is_same_as()).sort("centre", "system", "identifier").iter_rows(named=True):
@@ -150,7 +149,8 @@ def readmit(study_file: Path, number: str, centre: str | None) -> str:
     asked = _person(study_file, number, centre)
     path = OBJECTIONS.of(asked.study.work.root)
     with asked.study.work.owned():
-        left = remove_from_register(path, asked.numbers, CHANNEL)
+        remove_from_register(path, asked.numbers, CHANNEL)
+    left = sorted({entry.channel for entry in objecting(asked.study).get(asked.subject_id, ())})
     _log(asked, "person-readmit")
     if left:
         return (

@@ -193,3 +193,24 @@ def test_a_source_that_may_say_who_objects_is_needed_on_its_first_night(tmp_path
         return
     with pytest.raises(UserError, match="It may say who objects"):
         night(home)
+
+
+@pytest.mark.parametrize(
+    ("listed", "told", "left"),
+    [
+        (["nip,0012,x", "nip,13,y"], ["nip 12"], {"13"}),  # zeros that a spreadsheet took
+        (["nip,0012,x", "nip,12,y"], ["nip 12"], {"0012"}),  # two numbers of the hospital: the one that was written
+        (["nip,0012,x", "nip,13,y"], ["ipp 12"], {"13"}),  # the hospital lists no number called `ipp`
+        (["nip,12,x", "ipp,13,y"], ["ipp 12"], {"12", "13"}),  # it does, and this one is nobody's
+    ],
+)
+def test_numbers_of_a_source_that_nobody_has_as_they_are_written(
+    listed: list[str], told: list[str], left: set[str], tmp_path: Path
+) -> None:
+    home = write_study(tmp_path)
+    (home / "people.csv").write_text("system,identifier,person_key\n" + "\n".join(listed) + "\n")
+    rows = "".join(f"{one.split()[1]},non\n" for one in told)
+    (home / "records" / "refusals.csv").write_text("who,accord\n" + rows)
+    column = f"objection: {{table: refusals, person: who, column: accord, values: [refus, non], system: {told[0].split()[0]}}}"
+    change(home, ("mapping: mapping.yaml}", f"mapping: mapping.yaml, {column}}}"))
+    assert set(night(home)[0]) == left

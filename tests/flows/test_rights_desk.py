@@ -51,6 +51,18 @@ def test_a_person_is_found_leaves_and_may_come_back(home: Path) -> None:
     assert night(home)[0] == before
 
 
+@pytest.mark.parametrize("written", ["1 61 04 75 112 042 37", " ipp002"])
+def test_the_desk_knows_who_objects_as_a_build_does(written: str, home: Path) -> None:
+    ins = "161047511204237"
+    (home / "people.csv").write_text(f"identifier,ins\nIPP001,\nIPP002,{ins}\n")
+    study = home / "study.yaml"
+    text = study.read_text()
+    study.write_text(text.replace("    people: people.csv\n", f'    people: people.csv\n    objections: ["{written}"]\n'))
+    assert set(night(home)[0]) == {"IPP001"}
+    assert "; objects" in rights_desk.find(study, "IPP002", None)
+    assert "Still out: the sources say so (study-file)" in rights_desk.readmit(study, "IPP002", None)
+
+
 def test_the_history_of_a_number_is_told_and_audited_without_it(home: Path) -> None:
     study = home / "study.yaml"
     night(home)
