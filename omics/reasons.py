@@ -88,6 +88,12 @@ OTHER_UNIT = Reason(
     "Look what it holds; if it is counts of reads as the others are, say unit: counts in the study file.",
     "A column of rounded FPKM among columns of counts.",
 )
+GERMLINE_CALLS = Reason(
+    "germline-calls",
+    "A VCF holds germline variants: its header names a caller of these, and no tumour.",
+    "Give the somatic calls, or name the tumour in the header (`##tumor_sample=NAME`).",
+    "HaplotypeCaller's VCF of blood, given as mutations.",
+)
 NOT_BETA = Reason(
     "not-beta",
     "The values are no beta values, M-values or percent.",

@@ -5,11 +5,13 @@ Calls are no ratios: as features they are named `TP53:call`, so that no column h
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
@@ -39,6 +41,8 @@ def by_gene(path: Path) -> Table | None:
         path: The file.
     """
     table = read_table(path)
+    if is_gene_level(table):
+        return _of_one_sample(table)
     titles = {plain(title) for title in table.titles}
     if titles & set(_PLACES) or not titles & {
         "genesymbol",
@@ -54,12 +58,36 @@ def by_gene(path: Path) -> Table | None:
     return table
 
 
-def read_gene_copies(table: Table, reading: Reading | None = None) -> AnnData:
+_OF_GENES = ("geneid", "copynumber")
+
+
+def is_gene_level(table: Table) -> bool:
+    """Whether a table is GDC's of one sample: the copies of each gene beside its place.
+
+    Args:
+        table: As `read_table` gives it.
+    """
+    return {*_OF_GENES, "mincopynumber", "maxcopynumber"} <= {plain(title) for title in table.titles}
+
+
+def _of_one_sample(table: Table) -> Table:
+    """Return genes and copies alone of GDC's table of one sample."""
+    titles = [plain(title) for title in table.titles]
+    places = [titles.index(name) for name in _OF_GENES]
+    columns = [pl.col(f"c{at}").alias(f"c{i}") for i, at in enumerate(places)]
+    return replace(table, titles=_COPIES, frame=table.frame.select(columns))
+
+
+_COPIES = ("gene_id", "copy_number")
+
+
+def read_gene_copies(table: Table, reading: Reading | None = None, sample: str | None = None) -> AnnData:
     """Read copy number by gene, or GISTIC's by arm.
 
     Args:
         table: As `by_gene` gives it.
         reading: What the study file says of it; `unit` may be `calls`, `log2 ratio` or `absolute copies`.
+        sample: Name of the only sample, where the file's name says it.
 
     Returns:
         Samples x features, float64, missing NaN: log2 ratios named by gene (`TP53`) or arm (`17p`), calls named `TP53:call`.
@@ -72,9 +100,9 @@ def read_gene_copies(table: Table, reading: Reading | None = None) -> AnnData:
 
     reading = reading or Reading()
     arms = plain(table.titles[0]) == "chromosomearm"
-    matrix = understand(table, "gene", "features-in-rows" if arms else reading.orientation)
+    matrix = understand(table, "gene", "features-in-rows" if arms else reading.orientation, sample)
     names = matrix.features if arms else _symbols(matrix)
-    unit = reading.unit or _unit(matrix.values)
+    unit = reading.unit or ("absolute copies" if table.titles == _COPIES else _unit(matrix.values))
     values = matrix.values
     if unit == "absolute copies":
         values = np.log2(np.maximum(values, LOWEST_COPIES) / 2)

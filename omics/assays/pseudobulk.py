@@ -7,6 +7,7 @@ features: `profiles` lays the types of a sample side by side.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,8 +20,9 @@ from unibase.groundwork.reasons import MISSING_COLUMN, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import MIN_CELLS, CellColumns
 from unibase.omics.readers.cell_files import COUNT_LAYERS, Block, open_cells, whole
-from unibase.omics.readers.counts import as_counts, frame_of
+from unibase.omics.readers.counts import as_counts, cells_of_10x, frame_of, is_10x
 from unibase.omics.reasons import NO_RAW_COUNTS
+from unibase.omics.recognise.names import plain
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -133,6 +135,21 @@ def sample_names(path: Path, columns: CellColumns) -> list[str]:
     return sorted({str(name) for name in obs[columns.sample].dropna()})
 
 
+_TYPES = ("celltype", "celltypes", "leiden", "louvain", "seuratclusters", "cluster", "clusters")
+_BARCODE = re.compile(r"[ACGT]{10,}")
+
+
+def are_cells(path: Path) -> bool:
+    """Whether an h5ad or zarr at `path` holds cells: a column of `obs` names their types, or they are named by barcodes.
+
+    Raises:
+        UserError, Unusable: As `read` says.
+    """
+    obs = _guarded(path, lambda: _obs(path))
+    named = sum(bool(_BARCODE.search(str(name))) for name in obs.index)
+    return any(plain(str(column)) in _TYPES for column in obs) or 2 * named > len(obs)
+
+
 def _obs(path: Path) -> pd.DataFrame:
     with open_cells(path) as cells:
         return cells.obs
@@ -233,6 +250,8 @@ def _of_types(bulk: AnnData, types: Sequence[str]) -> pd.DataFrame:
 def _guarded[T](path: Path, load: Callable[[], T]) -> T:
     if not path.exists():
         raise UserError(f"There are no single cells at {path}. Check the path in the study file.")
+    if is_10x(path):
+        raise cells_of_10x()
     try:
         return load()
     except Unusable:

@@ -130,7 +130,7 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     if assay == "copy_number":
         table = gene_copies.by_gene(files.matrix)
         if table is not None:
-            return [str(name) for name in gene_copies.read_gene_copies(table, files.reading).obs_names]
+            return [str(name) for name in gene_copies.read_gene_copies(table, files.reading, _named(files)).obs_names]
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
     if assay == "nanostring":
         return [read_lane(files.matrix, _named(files)).sample]
@@ -329,7 +329,7 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     table = gene_copies.by_gene(files.matrix)
     if table is not None:
-        genes = gene_copies.read_gene_copies(table, files.reading)
+        genes = gene_copies.read_gene_copies(table, files.reading, _named(files))
         report = numeric_tables.check_named(genes)
         return Gated(genes[list(report.kept)].copy(), report.staging_reasons(), tuple(genes.uns["evidence"]))
     options = files.study.copy_number

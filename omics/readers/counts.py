@@ -22,7 +22,7 @@ from unibase.omics import genes as gene_names
 from unibase.omics.options import Orientation, SampleFrom, Strand
 from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
 from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
-from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, REPEATED_GENE
+from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, NOT_COUNTS, REPEATED_GENE
 from unibase.omics.recognise.layout import understand
 from unibase.omics.recognise.matrix import Matrix
 
@@ -73,12 +73,10 @@ def read_counts(
     if name.endswith((".h5ad", ".zarr")):
         return _from_anndata(path, layer)
     wanted = Wanted(strand, transcripts, sample_from)
+    if is_10x(path):
+        raise cells_of_10x()
     if path.is_dir():
-        if (path / "matrix.mtx").exists() or (path / "matrix.mtx.gz").exists():
-            raise _cells_of_10x()
         return _from_samples(read_folder(path, wanted))
-    if name.endswith((".h5", ".mtx")):
-        raise _cells_of_10x()
     return _from_table(path, orientation, wanted)
 
 
@@ -87,13 +85,31 @@ def _from_table(path: Path, orientation: Orientation, wanted: Wanted) -> AnnData
     table = read_table(path)
     if table.titles[0] == "Status" and path.name.lower().removesuffix(".gz").endswith(".summary"):
         raise Unusable(NOT_A_MATRIX, "This is the summary that featureCounts writes beside its table.", "Give the table itself.")
+    if any(line.startswith("##annotation=") for line in table.rows_above):
+        raise Unusable(
+            NOT_COUNTS,
+            "The lines above the table are recount3's: its values are sums of covered bases, not reads.",
+            "Give what compute_read_counts of the R package recount3 makes of them.",
+        )
     tool = tool_of(path, table)
     if tool:
         return _from_samples(read_files([path], tool, wanted))
     return _from_matrix(understand(table, "gene", orientation, file_sample(path) if wanted.sample_from else None), table)
 
 
-def _cells_of_10x() -> Unusable:
+def is_10x(path: Path) -> bool:
+    """Whether `path` is 10x Genomics' format of single cells: a folder of matrix.mtx, such a file, or HDF5 of theirs.
+
+    >>> is_10x(Path("filtered_feature_bc_matrix.h5"))
+    True
+    """
+    if path.is_dir():
+        return (path / "matrix.mtx").exists() or (path / "matrix.mtx.gz").exists()
+    return path.name.lower().removesuffix(".gz").endswith((".h5", ".mtx"))
+
+
+def cells_of_10x() -> Unusable:
+    """Return what is said of 10x Genomics' format of single cells."""
     return Unusable(
         NOT_A_MATRIX,
         "This is 10x Genomics' format of single cells, which names no samples and no cell types.",

@@ -12,7 +12,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NOT_A_NUMBER
-from unibase.omics.genes import NO_NAME, current_symbols, gene_table
+from unibase.omics.genes import ENSEMBL, NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
 from unibase.omics.readers.profiles import read_panel, read_profiled
@@ -31,7 +31,16 @@ _NOT_SOMATIC = frozenset(
 )
 _PASSED = frozenset(("pass", ".", "", "na", "none"))
 _BUILDS = {"37": "hg19", "grch37": "hg19", "hg19": "hg19", "b37": "hg19", "grch37lite": "hg19", "hs37d5": "hg19", "19": "hg19",
-           "38": "hg38", "grch38": "hg38", "hg38": "hg38", "36": "hg18", "hg18": "hg18", "361": "hg18", "ncbi36": "hg18"}  # fmt: skip
+           "38": "hg38", "grch38": "hg38", "hg38": "hg38", "b38": "hg38", "hs38": "hg38", "hs38dh": "hg38", "grch38d1vd1": "hg38",
+           "36": "hg18", "hg18": "hg18", "361": "hg18", "ncbi36": "hg18"}  # fmt: skip
+_PATCH = re.compile(r"(?i)^((?:GRCh|NCBI|b)?\d+)[._ -]?p(?:atch)?[._ -]?\d+$")
+"""A patch (GRCh38.p14) moves no position of a chromosome."""
+
+
+def _build(word: str) -> str:
+    """Return the genome that a word of NCBI_Build stands for."""
+    bare = plain(_PATCH.sub(r"\1", word.strip()))
+    return _BUILDS.get(bare, bare)
 
 
 def read_maf(
@@ -105,7 +114,7 @@ class _Found:
         frame = _checked(block)
         self.carriers |= set(frame["sample"].unique().to_list())
         for word in sorted(frame["build"].drop_nulls().unique().to_list()):
-            self.builds.setdefault(_BUILDS.get(plain(word), plain(word)), _BUILDS.get(plain(word), word))
+            self.builds.setdefault(_build(word), _build(word) if _build(word) in _BUILDS.values() else word)
         if len(self.builds) > 1:
             raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
         somatic = _somatic(frame, self)
@@ -241,8 +250,14 @@ def _changed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
 
 
 def _named_genes(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
-    """Take the gene's name from its NCBI number where it is blank; leave out rows without either."""
+    """Take the gene's name from its NCBI number where it is blank, and its symbol where it is Ensembl's; leave out rows without either."""
     table = gene_table()
+    stable = {
+        name: gene.symbol
+        for name in frame["gene"].unique().drop_nulls()
+        if ENSEMBL.match(name) and (gene := table.match(name).gene)
+    }
+    frame = frame.with_columns(pl.col("gene").replace(stable)) if stable else frame
     dates = [name for name in frame["gene"].drop_nulls().unique().to_list() if table.match(name).how == "spreadsheet-date"]
     of_dates = pl.col("gene").is_in(dates)
     found.left_out["dates"] += frame.filter(of_dates).height if dates else 0
@@ -321,7 +336,7 @@ def _profiled(
         return carriers
     if profiled is None:
         listed = set(sequenced or ())
-        notes.append(f"{len(listed)} samples sequenced, as the MAF's own line sequenced_samples says")
+        notes.append(f"{len(listed)} samples sequenced, as the MAF's own header says")
     else:
         listed = set(read_profiled(profiled) if isinstance(profiled, str | Path) else profiled)
     if len(carriers) > 1 and not carriers & listed:

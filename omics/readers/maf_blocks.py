@@ -20,20 +20,25 @@ from unibase.omics.reasons import NOT_A_MAF
 from unibase.omics.recognise.names import plain
 
 COLUMNS = {
-    "gene": ("Hugo_Symbol",),
+    "gene": ("Hugo_Symbol", "gene", "gene_affected"),
     "entrez": ("Entrez_Gene_Id",),
-    "chromosome": ("Chromosome",),
-    "start": ("Start_Position",),
-    "end": ("End_Position",),
-    "reference": ("Reference_Allele",),
-    "allele": ("Tumor_Seq_Allele2",),
-    "classification": ("Variant_Classification",),
+    "chromosome": ("Chromosome", "Chrom", "chr"),
+    "start": ("Start_Position", "chromosome_start", "Pos", "start"),
+    "end": ("End_Position", "chromosome_end", "end"),
+    "reference": ("Reference_Allele", "reference_genome_allele", "Ref"),
+    "allele": ("Tumor_Seq_Allele2", "mutated_to_allele", "Alt"),
+    "classification": ("Variant_Classification", "consequence_type", "VariantInfo", "effect"),
     "variant_type": ("Variant_Type",),
-    "sample": ("Tumor_Sample_Barcode",),
-    "protein_change": ("HGVSp_Short", "Protein_Change", "amino_acid_change", "AAChange"),
+    "sample": ("Tumor_Sample_Barcode", "icgc_sample_id", "ModelID", "DepMap_ID", "Sample_ID"),
+    "protein_change": ("HGVSp_Short", "Protein_Change", "amino_acid_change", "AAChange", "aa_mutation"),
 }
-"""What is taken of a MAF, and how its dialects name it."""
-_BESIDE = {"status": "Mutation_Status", "filter": "FILTER", "build": "NCBI_Build", "other_allele": "Tumor_Seq_Allele1"}
+"""What is taken of a MAF, and how its dialects name it; after the MAF's own titles those of ICGC, DepMap and Xena."""
+_BESIDE = {
+    "status": ("Mutation_Status",),
+    "filter": ("FILTER",),
+    "build": ("NCBI_Build", "assembly_version"),
+    "other_allele": ("Tumor_Seq_Allele1",),
+}
 _REQUIRED = ("gene", "chromosome", "start", "classification", "sample")
 
 
@@ -43,7 +48,7 @@ class MafHead:
 
     Attributes:
         titles: Of the columns.
-        sequenced: Samples of the line `#sequenced_samples`, None without it.
+        sequenced: Samples of the line `#sequenced_samples` or `#tumor.aliquots.submitter_id`, None without one.
         places: Where each column that is needed stands; None where the file lacks it.
     """
 
@@ -106,6 +111,10 @@ def _tabbed(blocks: Iterator[bytes]) -> Iterator[bytes]:
     return _joined(csv.reader(lines, delimiter=separator.decode()))
 
 
+_SEQUENCED = re.compile(r"#\s*(sequenced_samples|tumou?r\.aliquots\.submitter_id)\b", re.IGNORECASE)
+"""Lines that say who was sequenced: cBioPortal's, and GDC's."""
+
+
 def _head(start: bytes) -> tuple[MafHead, bytes] | None:
     """Return what stands above the rows, and what follows the titles; None where the titles are still to come."""
     sequenced = None
@@ -115,20 +124,31 @@ def _head(start: bytes) -> tuple[MafHead, bytes] | None:
         if text.strip() and not text.startswith("#"):
             titles = tuple(text.split("\t"))
             return MafHead(titles, sequenced, _places(titles)), start[lines.tell() :]
-        if re.match(r"#\s*sequenced_samples", text, re.IGNORECASE):
-            sequenced = tuple(text.partition(":")[2].split())
+        if listed := _SEQUENCED.match(text):
+            sequenced = tuple(name for name in re.split(r"[\s,;:]+", text[listed.end() :]) if name)
     return None
+
+
+def is_maf(titles: Sequence[str]) -> bool:
+    """Whether `titles` are those of a table of mutations: a MAF, or one of ICGC, DepMap or Xena.
+
+    >>> is_maf(["Sample_ID", "gene", "chrom", "start", "end", "ref", "alt", "effect"]), is_maf(["gene", "S1"])
+    (True, False)
+    """
+    plain_titles = {plain(title) for title in titles}
+    return all(plain_titles & set(map(plain, COLUMNS[name])) for name in _REQUIRED)
 
 
 def _places(header: Sequence[str]) -> dict[str, int | None]:
     titles = [plain(title) for title in header]
-    where = {name: next((titles.index(plain(t)) for t in known if plain(t) in titles), None) for name, known in COLUMNS.items()}
+    known = {**COLUMNS, **_BESIDE}
+    where = {name: next((titles.index(plain(t)) for t in words if plain(t) in titles), None) for name, words in known.items()}
     missing = [COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
     if missing:
         raise Unusable(
             NOT_A_MAF, f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."
         )
-    return where | {name: titles.index(plain(title)) if plain(title) in titles else None for name, title in _BESIDE.items()}
+    return where
 
 
 def _rows(head: MafHead, blocks: Iterator[bytes]) -> Iterator[pl.DataFrame]:
@@ -151,18 +171,27 @@ def _check_widths(block: bytes, head: MafHead, before: int) -> int:
     least = min(len(head.titles) - 1, max(at for at in head.places.values() if at is not None))
     number = before
     for number, line in enumerate(io.BytesIO(block), start=before + 1):
-        if line.count(b"\t") < least and line.strip():
+        tabs = line.count(b"\t")
+        if tabs < least and line.strip():
             raise Unusable(TRUNCATED_FILE, f"Row {number} of the MAF has fewer cells than the header.", "Copy it again.")
+        if tabs >= len(head.titles) and any(cell.strip() for cell in line.split(b"\t")[len(head.titles) :]):
+            raise Unusable(
+                TRUNCATED_FILE,
+                f"Row {number} of the MAF has more cells than the header: nobody can tell which are shifted.",
+                "Write the file again; no cell may hold a tab.",
+            )
     return number
 
 
 def _cells(block: bytes, head: MafHead) -> pl.DataFrame:
+    lines = block.lstrip(b"\n")
+    widest = max(len(head.titles), max(line.count(b"\t") for line in io.BytesIO(lines)) + 1)  # empty cells may close a line
     frame = pl.read_csv(
-        io.BytesIO(block.lstrip(b"\n")),
+        io.BytesIO(lines),
         has_header=False,
         separator="\t",
         quote_char=None,
-        schema={f"c{i}": pl.String() for i in range(len(head.titles))},
+        schema={f"c{i}": pl.String() for i in range(widest)},
         columns=sorted({at for at in head.places.values() if at is not None}),
         truncate_ragged_lines=True,
     )

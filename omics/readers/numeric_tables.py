@@ -17,6 +17,7 @@ from unibase.omics.assays.gates import GateReport, Kind, Refusal
 from unibase.omics.options import Orientation, SampleFrom, Unit
 from unibase.omics.readers.counts import frame_of
 from unibase.omics.readers.olink import is_long_npx, matrix_of_npx
+from unibase.omics.readers.olink_wide import is_wide_npx, matrix_of_wide_npx
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import DUPLICATE_SAMPLE, REPEATED_GENE, REPEATED_PROBE, REPEATED_PROTEIN
 from unibase.omics.recognise.layout import bare_name, understand
@@ -66,12 +67,8 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
     if not path.exists():
         raise UserError(f"There is no matrix at {path}. Check the path in the study file.")
     table = _without_marked(read_table(path))
-    npx = feature == "protein" and is_long_npx(table)
-    matrix = (
-        matrix_of_npx(table)
-        if npx
-        else understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
-    )
+    npx = _npx(table) if feature == "protein" else None
+    matrix = npx or understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
     samples = [bare_name(name) for name in matrix.samples] if feature == "protein" else matrix.samples
     adata = _built(samples, matrix, feature)
     written = [f"table written with {', '.join(table.traits)}"] if table.traits else []
@@ -79,6 +76,13 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
     if npx:
         adata.uns["titled"] = "NPX"
     return adata
+
+
+def _npx(table: Table) -> Matrix | None:
+    """Return Olink's NPX where a table is an export of its software; else None."""
+    if is_long_npx(table):
+        return matrix_of_npx(table)
+    return matrix_of_wide_npx(table) if is_wide_npx(table) else None
 
 
 def _built(samples: list[str], matrix: Matrix, feature: Feature) -> AnnData:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 
@@ -14,7 +16,8 @@ from unibase.omics.recognise.names import plain
 _NEEDED = ("sampleid", "olinkid", "npx")
 _KINDS = {"sampletype": "sample", "assaytype": "assay"}
 """Titles that tell samples and assays from controls, and the word that is none of a control."""
-_CONTROL = r"(?i)^(control|neg|negative|plate|inter.?plate|ipc|sc)[ _.-]*(control|ctrl|sample)"
+CONTROL = re.compile(r"(?i)^(control|neg|negative|plate|inter.?plate|ipc|sc)[ _.-]*(control|ctrl|sample)")
+"""Names of control samples in exports that do not say their kind."""
 _WARNINGS = ("qcwarning", "sampleqc", "assayqc", "assaywarning")
 
 
@@ -62,7 +65,7 @@ def _without_controls(frame: pl.DataFrame) -> pl.DataFrame:
         if title in frame.columns:
             frame = frame.filter(pl.col(title).str.to_lowercase().is_in([word, ""]))
     # Older files have no column of kinds, and name their controls so.
-    return frame.filter(~pl.col("sampleid").str.contains(_CONTROL))
+    return frame.filter(~pl.col("sampleid").str.contains(CONTROL.pattern))
 
 
 def _numbers(frame: pl.DataFrame) -> pl.Series:

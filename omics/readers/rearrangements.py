@@ -23,12 +23,13 @@ from unibase.omics.recognise.names import plain
 
 EVENTS: dict[str, pl.DataType] = {"sample": pl.String(), "gene1": pl.String(), "gene2": pl.String()}
 _TITLES = {
-    "sample": ("sampleid", "sample", "tumorsamplebarcode"),
+    "sample": ("sampleid", "sample", "tumorsamplebarcode", "modelid", "depmapid", "samplename", "patientid", "patient"),
     "gene1": ("site1hugosymbol", "gene1", "leftgene", "gene1symbol5endfusionpartner", "5gene", "genea", "fiveprimegene"),
     "gene2": ("site2hugosymbol", "gene2", "rightgene", "gene2symbol3endfusionpartner", "3gene", "geneb", "threeprimegene"),
     "status": ("svstatus", "fusionstatus", "status"),
-    "confidence": ("confidence",),
+    "confidence": ("confidence", "classification"),
     "fusion": ("fusion",),
+    "joined": ("fusiongenes", "fusionname", "genefusion", "fusiongene"),
     "gene": ("hugosymbol",),
 }
 _GENERIC = re.compile(r"(?i)^(fusions?|star-?fusion|final-list.*|arriba|fusion_?catcher)$")
@@ -102,7 +103,7 @@ def read_rearrangements(
         raise UserError(f"There is no table of rearrangements at {path}. Check the path in the study file.")
     table = _table(path)
     places = _places(table.titles)
-    single = named or ("" if "sample" in places else _sample_of(path))
+    single = named or ("" if "sample" in places else _sample_of(path, table.titles))
     notes: list[str] = []
     cells = {name: table.texts(at) for name, at in places.items()}
     height = table.frame.height
@@ -131,7 +132,7 @@ def _places(titles: Sequence[str]) -> dict[str, int]:
     plain_titles = [plain(title) for title in titles]
     found = {name: next((plain_titles.index(t) for t in known if t in plain_titles), None) for name, known in _TITLES.items()}
     places = {name: at for name, at in found.items() if at is not None}
-    if {"gene1", "gene2"} <= set(places) or {"gene", "fusion", "sample"} <= set(places):
+    if {"gene1", "gene2"} <= set(places) or {"gene", "fusion", "sample"} <= set(places) or {"joined", "sample"} <= set(places):
         return places
     raise Unusable(
         NOT_REARRANGEMENTS,
@@ -156,7 +157,23 @@ def is_rearrangements(titles: Sequence[str]) -> bool:
     return True
 
 
-def _sample_of(path: Path) -> str:
+_NAMES_ROWS = re.compile(
+    r"(?i)(tumou?r[ _.-]?)?(sample|patient|case|specimen|barcode|model|profile|library|[ée]chantillon)[ _.-]?(ids?|names?|noms?|code|barcode)?$"
+)
+
+
+def _sample_of(path: Path, titles: Sequence[str]) -> str:
+    """Return the only sample of a table, which its file names.
+
+    Raises:
+        Unusable: `no-sample-names` when a column that is not known seems to name samples: they would all become one.
+    """
+    if any(_NAMES_ROWS.match(title.lstrip("#").strip()) for title in titles):
+        raise Unusable(
+            NO_SAMPLE_NAMES,
+            "No column of the table has a title that is known to name samples, and one seems to.",
+            "Call it sample; of a table of one sample, say sample_from: file name.",
+        )
     stem = path.name.split(".")[0]
     return path.parent.name if _GENERIC.match(stem) else stem
 
@@ -175,20 +192,38 @@ def _somatic(cells: dict[str, list[str]], height: int, notes: list[str]) -> list
 
 def _confident(cells: dict[str, list[str]], height: int, notes: list[str]) -> list[int]:
     said = [word.lower() for word in cells.get("confidence", [""] * height)]
-    kept = [row for row in range(height) if said[row] not in ("low", "discarded")]
+    kept = [row for row in range(height) if said[row] not in ("low", "discarded", "lowconfidence", "potentialtranssplicing")]
     notes += [f"{height - len(kept)} rows left out: their confidence is low"] if len(kept) < height else []
     return kept
 
 
 def _gene(cell: str) -> str:
     """Return the gene that a cell names; Arriba writes the nearest genes and their distances where a break lies between genes."""
-    name = cell.split("^")[0].strip()
+    name = re.sub(r"\s*\(ENSG\d+(\.\d+)?\)$", "", cell.split("^")[0].strip())
     return "" if name.upper() in NO_NAME or re.search(r"\(\d+\)", name) else name
+
+
+def _both(cell: str, row: int) -> tuple[str, str]:
+    """Return the two genes of a cell such as `EML4:ALK` or `EML4--ALK`.
+
+    Raises:
+        Unusable: `not-rearrangements`.
+    """
+    genes = re.split(r"::|--|:|>>", cell.strip())
+    if len(genes) != 2:
+        raise Unusable(
+            NOT_REARRANGEMENTS,
+            f"Row {row + 1} does not name two genes that are joined.",
+            "Write them as EML4--ALK, or in two columns.",
+        )
+    return _gene(genes[0]), _gene(genes[1])
 
 
 def _pairs(cells: dict[str, list[str]], samples: list[str], rows: list[int]) -> list[tuple[str, str, str]]:
     if "gene1" in cells:
         return [(samples[row], _gene(cells["gene1"][row]), _gene(cells["gene2"][row])) for row in rows]
+    if "joined" in cells:
+        return [(samples[row], *_both(cells["joined"][row], row)) for row in rows]
     # GENIE's and cBioPortal's older form: a row a gene; the rows of one event bear one text.
     told: dict[tuple[str, str], list[str]] = {}
     for row in rows:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,20 @@ _SAMPLE = _titles(
 )
 _PLACE = {
     "chromosome": _titles("chromosome", "chrom", "chr", "contig", "seqnames", "chromosomes"),
-    "start": _titles("start", "loc.start", "start.bp", "start_position", "startpos", "start.pos", "segment_start", "loc_start"),
-    "end": _titles("end", "loc.end", "end.bp", "end_position", "endpos", "end.pos", "stop", "segment_end", "loc_end"),
+    "start": _titles(
+        "start",
+        "loc.start",
+        "start.bp",
+        "start_position",
+        "startpos",
+        "start.pos",
+        "segment_start",
+        "loc_start",
+        "Start_Position.bp.",
+    ),
+    "end": _titles(
+        "end", "loc.end", "end.bp", "end_position", "endpos", "end.pos", "stop", "segment_end", "loc_end", "End_Position.bp."
+    ),
 }
 _LEVELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # Maker, unit, and titles; the first whose titles are all there is taken.
@@ -54,7 +67,7 @@ _LEVELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a table of copies", "absolute copies", _titles("total_cn")),
     ("a table of copies", "absolute copies", _titles("cn")),
 )
-_MINOR = _titles("Minor_Copy_Number", "nMinor", "lcn.em", "minor_cn", "minorAlleleCopyNumber", "B")
+_MINOR = _titles("Minor_Copy_Number", "nMinor", "lcn.em", "minor_cn", "minorAlleleCopyNumber", "MinorCN", "B")
 """Copies of the rarer allele; Sequenza's B counts beside its CNt alone."""
 _BY_FILE = ("CNVkit", "FACETS", "Sequenza", "GATK", "PURPLE")
 """Callers whose tables hold one sample, named by the file."""
@@ -90,11 +103,12 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     path, reading = Path(path), reading or Reading()
     if not path.exists():
         raise UserError(f"There is no segment file at {path}. Check the path in the study file.")
-    table = read_table(path)
+    table = _with_titles(read_table(path))
     found = _columns_of(table)
     frame = _frame(table, found.places, _level(table, found.titles, found.levels, found.maker))
     frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading), *_minor(table, found.titles))
     _check_rows(frame)
+    _refuse_bins(frame)
     frame, told = _as_log2(frame.with_columns(pl.col("log2").alias("total")), reading.unit or "", found.unit)
     if (reading.unit or told.unit) != "absolute copies":
         frame = frame.drop("total", "minor", strict=False)
@@ -107,6 +121,57 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     if build:
         said.append(_check_build(frame, build))
     return Segments(frame, tuple(said))
+
+
+def are_segments(table: Table) -> bool:
+    """Whether a table has the columns of segments: chromosome, start, end and a level, or those of a SEG file without titles.
+
+    Args:
+        table: As `tabular.read_table` gives it.
+    """
+    try:
+        _columns_of(_with_titles(table))
+    except Unusable:
+        return False
+    return True
+
+
+_CHROMOSOME = re.compile(r"(?i)^(chr)?(\d{1,2}|[XYM]|MT)$")
+_SEG = ("ID", "chrom", "loc.start", "loc.end", "num.mark", "seg.mean")
+
+
+def _with_titles(table: Table) -> Table:
+    """Return a table of six columns that has none with the titles of a SEG file, as GISTIC takes it, where its cells are those of one."""
+    if table.titled or len(table.titles) != len(_SEG) or not all(map(table.is_number, range(2, 6))):
+        return table
+    start, end, marks, _ = table.values([2, 3, 4, 5]).T
+    whole = all((column == np.rint(column)).all() for column in (start, end, marks))
+    placed = whole and (start >= 0).all() and (end >= start).all() and all(map(_CHROMOSOME.match, table.texts(1)))
+    return replace(table, titles=_SEG, titled=True) if placed else table
+
+
+_MANY, _SHORT = 500, 5000
+
+
+def _refuse_bins(frame: pl.DataFrame) -> None:
+    """Refuse windows in which coverage was counted (CNVkit's .cnr, QDNAseq): their noise would pass for altered segments.
+
+    Raises:
+        Unusable: `not-a-seg`.
+    """
+    lengths = frame.select("sample", (pl.col("end") - pl.col("start")).alias("bases"))
+    told = lengths.group_by("sample").agg(
+        pl.len(),
+        pl.col("bases").median().alias("middle"),
+        pl.col("bases").value_counts(sort=True).struct.field("count").first().alias("alike"),
+    )
+    bins = told.filter((pl.col("len") >= _MANY) & ((pl.col("middle") < _SHORT) | (pl.col("alike") * 2 >= pl.col("len"))))
+    if bins.height:
+        raise Unusable(
+            NOT_A_SEG,
+            f"{bins.height} samples have hundreds of short or equally long pieces: windows of coverage, or genes, not segments.",
+            "Give the segments that were made of them (CNVkit's .cns, the caller's .seg).",
+        )
 
 
 @dataclass(frozen=True)

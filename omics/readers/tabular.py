@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
+from unibase.omics.readers.binary_forms import no_text
 from unibase.omics.readers.numerals import (
     MISSING,
     Numerals,
@@ -35,6 +36,8 @@ from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lin
 from unibase.omics.reasons import NOT_A_MATRIX
 
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_PREAMBLE = 2**20
+_PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _NAMED = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
 
 
@@ -96,7 +99,10 @@ def read_table(path: Path) -> Table:
     >>> read_table(path).titles
     ('gene', 'S1', 'S2')
     """
-    if path.name.lower().removesuffix(".gz").endswith(".parquet"):
+    start = _first_bytes(path)
+    if start.startswith(_ARROW):
+        return _of_frame(_feather(path))
+    if start.startswith(_PARQUET) or path.name.lower().removesuffix(".gz").endswith(".parquet"):
         return _of_frame(_parquet(path))
     data, traits = content(path)
     if data[:4] in (_ZIP, _OLE):
@@ -131,7 +137,7 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
     if data[:3] == b"\xef\xbb\xbf":
         return data[3:], (*traits, "byte-order mark")
     if b"\0" in data[:8192]:
-        raise Unusable(NOT_A_MATRIX, "The file holds bytes that are no text.", "Give a text table, a spreadsheet or Parquet.")
+        raise no_text(data)
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -161,15 +167,26 @@ def _of_frame(frame: pl.DataFrame) -> Table:
 
 
 def is_packed_sheet(path: Path) -> bool:
-    r"""Whether the file at `path` is a workbook or Parquet: a table that has no lines of text.
+    r"""Whether the file at `path` is a workbook, Parquet or Feather: a table that has no lines of text.
 
     >>> path = getfixture("tmp_path") / "x.xlsx"
     >>> _ = path.write_bytes(b"PK\x03\x04")
     >>> is_packed_sheet(path)
     True
     """
+    return _first_bytes(path).startswith((_ZIP, _OLE, _PARQUET, _ARROW))
+
+
+def _first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(4) in (_ZIP, _OLE, b"PAR1")
+        return file.read(8)
+
+
+def _feather(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_ipc(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise truncated(error) from None
 
 
 def _parquet(path: Path) -> pl.DataFrame:
@@ -200,6 +217,7 @@ def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
         data = data[first : end if end > 0 else len(data)]
         traits = (*traits, "GEO series matrix")
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    data = re.sub(rb"(?m)^#!\{.*\n", b"", data) if b"\n#!{" in data[:_PREAMBLE] else data  # Perseus' types below the titles
     lossy = rounded_by_spreadsheets(data)
     traits = (*traits, f"{lossy} numbers such as 1.23E+05, of which a spreadsheet kept the first digits") if lossy else traits
     head = head_lines(data)

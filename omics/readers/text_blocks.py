@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from unibase.groundwork.problems import Unusable
+from unibase.omics.readers.binary_forms import no_text
 from unibase.omics.readers.tabular import is_gzip, truncated
-from unibase.omics.reasons import NOT_A_MATRIX
 
 BLOCK = 8 * 2**20
 """Bytes that are read together."""
@@ -61,7 +60,7 @@ def _decoded(file: IO[bytes], encoding: str, size: int) -> Iterator[bytes]:
     first = file.read(max(size, 3))
     utf16 = first[:2] in _UTF16
     if not utf16 and b"\0" in first[:8192]:
-        raise Unusable(NOT_A_MATRIX, "The file holds bytes that are no text.", "Give a text table, a spreadsheet or Parquet.")
+        raise no_text(first)
     if not utf16 and encoding == "utf-8":
         yield first.removeprefix(codecs.BOM_UTF8)
         while piece := file.read(size):

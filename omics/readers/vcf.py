@@ -16,7 +16,8 @@ from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData
-from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, NOT_ANNOTATED, SEVERAL_SAMPLES, UNKNOWN_WORD
+from unibase.omics.readers.vcf_refusals import refuse_germline, refuse_what_says_nothing
+from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, SEVERAL_SAMPLES
 
 _NORMAL_NAME = re.compile(
     r"^(normal|norm|germline|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
@@ -25,8 +26,6 @@ _NORMAL_NAME = re.compile(
 )
 _TUMOUR_NAME = re.compile(r"^(tumou?r|t|primary|cancer|sample\d*)$", re.IGNORECASE)
 _ROLE_BEFORE = re.compile(r"^(tumou?r|t|primary|met|normal|n|blood|germline|ctrl|control)[-_. ](.+)$", re.IGNORECASE)
-_FEWEST = 20
-"""A file with so many records of which none passed has other words for it."""
 
 
 @dataclass
@@ -38,6 +37,7 @@ class Header:
         tumours, normals: Names that are declared so.
         renamed: Sample behind a column that bears a role (`TUMOR`).
         fields: Declared fields of annotations.
+        lines: The lines themselves that say who called the variants.
     """
 
     columns: list[str] = field(default_factory=list)
@@ -45,9 +45,12 @@ class Header:
     normals: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
     fields: Fields = field(default_factory=Fields)
+    lines: list[str] = field(default_factory=list)
 
     def take(self, line: str) -> None:
         """Take in a line that begins with ##."""
+        if not line.startswith(("##INFO=", "##FORMAT=", "##FILTER=", "##contig=")):
+            self.lines.append(line)
         if line.startswith("##INFO="):
             self.fields.take(line)
         elif match := re.match(r"##(tumor|tumour|normal)_sample=(.+)", line):
@@ -149,7 +152,8 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
         samples: Name of the only tumour of each file; by default as told above.
 
     Raises:
-        Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `truncated-file`.
+        Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `germline-calls`,
+            `truncated-file`.
         UserError: If a file is not there.
     """
     found = _Found()
@@ -182,7 +186,7 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
 def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
     header = Header()
     tumours: list[tuple[int, str]] = []
-    before = (found.records, found.passed, found.annotated)
+    before = (found.records, found.passed, found.annotated, found.structural)
     found.carriers.clear()
     started = False
     for line in text_lines(path):
@@ -193,12 +197,13 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         if line.startswith("#CHROM"):
             header.columns = [cell.strip() for cell in cells[9:]]
             tumours = named_tumours(header, path, named)
+            refuse_germline(header.lines, bool(header.tumours) or len(tumours) < len(header.columns))
             started = True
             continue
         if not line.strip():
             continue
         placed = len(cells) > 1 and cells[1].isdigit() and int(cells[1]) <= LAST_POSITION
-        if len(cells) < 8 or not started or not placed or len(cells) < 9 + len(header.columns) * bool(header.columns):
+        if not started or not placed or len(cells) < (9 + len(header.columns) if header.columns else 8):
             raise Unusable(NOT_A_VCF, "The file is no VCF, or a record is cut.", "Copy it again.")
         found.records += 1
         if cells[6] in ("PASS", ".", ""):
@@ -206,10 +211,8 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
             _take_record(cells, header, tumours, found)
     if not started:
         raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
-    if found.passed - before[1] and found.annotated == before[2]:
-        raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
-    if found.records - before[0] >= _FEWEST and found.passed == before[1]:
-        raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
+    after = (found.records, found.passed, found.annotated, found.structural)
+    refuse_what_says_nothing(*(now - then for now, then in zip(after, before, strict=True)))
     silent = _silent_of_pair(header, tumours, found)
     return {name for _, name in tumours if name not in silent}
 

@@ -71,6 +71,8 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         return "features-in-rows", f"the first title names {feature}s ({said})"
     if down >= _FEW and across < _FEW and first not in words.SAMPLE_TITLES:
         return "features-in-rows", said
+    if feature == "probe":
+        _refuse_sites(table)
     raise Unusable(
         NOT_RECOGNISED,
         f"Nothing shows which side of the table names {feature}s: {said}.",
@@ -89,6 +91,21 @@ def _refuse_means_of_genes(table: Table, texts: Sequence[int], feature: Feature)
             NOT_RECOGNISED,
             "The rows are genes, not probes: values were averaged over each gene.",
             "Give the table of probes (cg00000029) that it was made from.",
+        )
+
+
+def _refuse_sites(table: Table) -> None:
+    """Refuse positions of the genome where an array's probes must be, as sequencing of bisulfite gives them.
+
+    Raises:
+        Unusable: `not-recognised`.
+    """
+    titled = {words.plain(title) for title in table.titles} & {"chr", "chrom", "chromosome", "seqnames"}
+    if titled or all(re.match(r"(?i)(chr)?(\d{1,2}|[xym]|mt)([:._-]\d+.*)?$", name) for name in words.some_of(table.texts(0))):
+        raise Unusable(
+            NOT_RECOGNISED,
+            "The rows are positions of the genome, not probes of an array: methylation by sequencing is not read.",
+            "Give values by probe (cg00000029).",
         )
 
 
@@ -197,10 +214,10 @@ def _sample_names(table: Table, columns: list[int], named: dict[int, str], sampl
             )
         return [sample]
     found = [named.get(i, table.titles[i]).strip() for i in columns]
-    if not table.titled or not all(found):
+    if not table.titled or not all(found) or (len(found) == 1 and words.plain(found[0]) in words.QUANTITIES):
         raise Unusable(
             NO_SAMPLE_NAMES,
-            "The columns of the table have no titles: nobody can tell whose values they are.",
+            "The columns of the table have no titles that name samples: nobody can tell whose values they are.",
             "Add a first line with the names of the samples, or give files of one sample and say sample_from: file name.",
         )
     return found

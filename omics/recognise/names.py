@@ -20,7 +20,7 @@ _ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{2,6}G\d{11}(\.\d+)?$")
 _NUMBERED = re.compile(r"^(g|gene|feature|probe|protein|prot)[-_. ]?\d+$", re.IGNORECASE)
 _PROBE = re.compile(r"^(cg\d+|ch\.\d+\.\d+[FR]?|rs\d+|nv-[\w-]+|ctl_\w+)(_[TB][CO]\d+)?$")
 _UNIPROT = re.compile(r"^(sp\||tr\|)?([OPQ]\d[A-Z0-9]{3}\d|[A-NR-Z]\d([A-Z][A-Z0-9]{2}\d){1,2})(-\d+)?(\||;|,|_|$)")
-_SIMPLE_PROTEIN = re.compile(r"^(P\d+|OID\d{5}|[A-Z0-9]+_HUMAN|ENSP\d{11}(\.\d+)?|N[PX]_\d+(\.\d+)?)$")
+_SIMPLE_PROTEIN = re.compile(r"^(P\d+|OID\d{5}|seq\.\d+\.\d+|[A-Z0-9]+_HUMAN|ENSP\d{11}(\.\d+)?|N[PX]_\d+(\.\d+)?)$")
 
 
 def plain(title: str) -> str:
@@ -75,15 +75,22 @@ ANNOTATION_TITLES = frozenset(
                 "ploidy", "group", "condition", "tissue", "site", "library_size", "libsize", "lib_size", "n_genes", "ngenes", "percent_mito", "rin", "time", "event",
                 "age_at_diagnosis", "vital_status", "days_to_death", "treatment", "response", "tumor_purity", "rank", "moyenne",
                 "écart-type", "ecart type", "médiane", "variance", "somme", "longueur", "chromosome", "brin", "peptides", "unique peptides", "psms", "aas", "mw kda", "calc pi",
-                "coverage", "sum posterior error probability", "protein length", "combined total peptides", "sexe", "âge", "taille", "poids", "lot"))
+                "n sequences", "n proteotypic sequences", "numberpsm", "maxpepprob", "referenceintensity", "peptide count", "unique peptide count",
+                "number of peptides", "number of psms", "sequence length", "mol weight kda", "coverage", "sum posterior error probability", "protein length", "combined total peptides", "sexe", "âge", "taille", "poids", "lot"))
 )  # fmt: skip
+QUANTITIES = frozenset(
+    map(plain, ("value", "values", "expression", "protein_expression", "gene_expression", "abundance", "intensity", "quantity", "npx", "rfu", "beta",
+                "beta_value", "betas", "m_value", "methylation", "ratio", "log2_ratio", "log_ratio", "log2", "copy_number", "count", "counts", "raw_count", "raw_counts",
+                "read_count", "expected_count", "valeur", "expression_value", "score", "signal"))
+)  # fmt: skip
+"""Titles of a column of values that say what is measured, and not in whom."""
 RESULT_TITLES = frozenset(
     map(plain, ("logfc", "log2foldchange", "padj", "pvalue", "fdr", "basemean", "adj.P.Val", "qvalue", "P.Value"))
 )
 SUMMARY_ROWS = re.compile(
     r"^(__.+|N_(unmapped|multimapping|nofeature|ambiguous)|_?(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)"
     r"|assigned|unassigned_\w+|(grand |col(umn)?[ _.]?)?(total|totals|sum|sums|somme)([ _.]?(counts?|reads?))?|lib(rary)?[ _.]?size|mapped|unmapped|total_mapped"
-    r"|(column )?mean|average|median)$",
+    r"|(column )?mean|average|median|st(andar)?d[ _.]?dev(iation)?)$",
     re.IGNORECASE,
 )
 

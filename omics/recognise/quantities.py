@@ -32,6 +32,9 @@ _MAXQUANT_OTHERS = re.compile(
     r"^(Peptides|Razor|Unique peptides|Sequence coverage|MS/MS count|Identification type|Ratio|iBAQ|Intensity|Fraction|Top3)\b"
 )
 
+_RUN = re.compile(r"(?i)\.(raw|mzml|d|wiff2?|dia|htrms)$")
+"""Titles that are files of a mass spectrometer: where some columns are named so, all others are none of a sample."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -61,9 +64,19 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
     numeric = [i for i in numeric if i not in set(detection)]
     said = (f"{len(detection)} columns of detection p-values left out",) if detection else ()
     if feature == "protein":
+        if any(re.match(r"Ratio [HM]/[LM]( |$)", title) for title in table.titles):
+            raise Unusable(
+                SEVERAL_QUANTITIES,
+                "The table has ratios of labels (SILAC), and intensities of each label: nobody can tell which are the samples.",
+                "Keep one column a sample: logarithms of the ratios, or the intensities of one label.",
+            )
         prefixed = _prefixed(table, numeric)
         if prefixed:
             return prefixed
+        runs = [i for i in numeric if _RUN.search(table.titles[i])]
+        if runs and len(runs) < len(numeric):
+            said = (*said, f"columns named by files of runs taken, {len(numeric) - len(runs)} others left out")
+            return Chosen(runs, {}, frozenset(numeric) - set(runs), said)
     if table.subtitles:
         return _by_quantity(table, numeric, {i: (table.titles[i], table.subtitles[i]) for i in numeric}, feature, said)
     parts = {i: split for i in numeric if (split := _split(table.titles[i], feature))}

@@ -110,12 +110,13 @@ def protein_unit(values: Values, name: str = "") -> Told:
     low = [bool(row.max() < _HIGHEST_LOGARITHM) for row in rows if row.size]
     if lowest < 0:
         return _ratios(values, said) if highest < _HIGHEST_LOGARITHM else Told("intensities less a background", "other", (said,))
-    if (known == np.rint(known)).all():
-        if highest < 1000 and median < 40:
-            return Told("spectral counts, or small intensities", "other", (said, "whole numbers, half of them below 40"))
-        return Told("intensities", "intensities", (said, "whole numbers"))
+    whole = bool((known == np.rint(known)).all())
+    if whole and highest < 1000 and median < 40:
+        return Told("spectral counts, or small intensities", "other", (said, "whole numbers, half of them below 40"))
     if any(low) and not all(low):
-        return Told("logarithms in some samples and intensities in others", "other", (said,))
+        return Told("logarithms or counts in some samples and intensities in others", "other", (said,))
+    if whole:
+        return Told("intensities", "intensities", (said, "whole numbers"))
     if highest >= _HIGHEST_LOGARITHM:
         if highest < 1000 and median < 40:
             return Told("ratios, percent or small intensities", "other", (said,))
