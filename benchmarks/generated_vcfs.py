@@ -167,10 +167,12 @@ def main() -> None:
     """Compare, and print how many files, pairs and differences there were."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=0)
     arguments = parser.parse_args()
+    first = arguments.first_seed
     with tempfile.TemporaryDirectory() as folder:
-        found = [differences(seed, Path(folder)) for seed in range(arguments.files)]
-    wrong = [seed for seed, (_, count) in enumerate(found) if count]
+        found = [differences(seed, Path(folder)) for seed in range(first, first + arguments.files)]
+    wrong = [seed for seed, (_, count) in enumerate(found, first) if count]
     pairs = sum(count for count, _ in found)
     print(json.dumps({"files": len(found), "pairs": pairs, "files_that_differ": len(wrong), "first": wrong[:5]}))
 
