@@ -49,6 +49,30 @@ REPEATED_COLUMN = Reason(
     "Name the one that is meant in the mapping: the second column `Date` is `Date_2`.",
     "Two columns `Date`, one of the sample and one of the result.",
 )
+UNREAD_CELL = Reason(
+    "unread-cell",
+    "Cells of a workbook hold an error, or a formula whose result was not saved.",
+    "Correct the formula; or open the workbook in a program that works it out, save it, and start the same command again.",
+    "`#N/A`, or a formula that a script wrote.",
+)
+DATE_SHOWN_IN_PART = Reason(
+    "date-shown-in-part",
+    "Dates are shown without their day, and the day that is kept is the first: they are known to the month or year only.",
+    "Nothing, when the day is not known; else show the column with its days, and start the same command again.",
+    "`03/2020` in a sheet, which keeps it as 1 March 2020.",
+)
+MERGED_CELLS = Reason(
+    "merged-cells",
+    "Cells of a workbook are merged over several rows: each of the rows is read with their value.",
+    "Nothing, when the value is that of each row; else part the cells.",
+    "A patient number that is written once for three visits.",
+)
+TABLE_TWICE = Reason(
+    "table-twice",
+    "Files of different kinds have the name of one table: the rows of all of them are read.",
+    "Take one of them out of the source, when they hold the same rows.",
+    "`visits.xlsx` beside the `visits.csv` that was saved from it.",
+)
 STATUS_AGAINST_DATE = Reason(
     "status-against-date",
     "A date of death stands beside a status that says alive; the death counts.",

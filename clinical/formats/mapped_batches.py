@@ -16,9 +16,11 @@ from unibase.clinical.formats.declaration import Asked
 from unibase.clinical.formats.declared_tables import declared_tables
 from unibase.clinical.formats.mapping_joins import Lookups, look_up
 from unibase.clinical.formats.mapping_rules import Reading, TableMapping, TableRule
+from unibase.clinical.reasons import NOT_UTF_8, UNREAD_COLUMN
 from unibase.clinical.sources import databases
+from unibase.clinical.sources.csv_headers import ENCODINGS
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents, birth_years
-from unibase.clinical.sources.fixed_widths import lay_out
+from unibase.clinical.sources.fixed_widths import LaidOut, lay_out
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
 from unibase.clinical.sources.workbooks import open_tables
@@ -155,12 +157,22 @@ def _laid_out(
     places = {name: rule.widths for rule, name in mapping_rules.rules_of(rules, sorted(found)) if rule.widths}
     for name, widths in places.items():
         targets = [folder / f"widths-{name}-{number:03d}.parquet" for number, _ in enumerate(laid[name])]
-        short = sum(lay_out(path, widths, target) for path, target in zip(laid[name], targets, strict=True))
+        found_of = [lay_out(path, widths, target) for path, target in zip(laid[name], targets, strict=True)]
         laid[name] = targets
-        if short:
-            message = f"{short} lines end before the last column that `widths` names: their last fields are empty."
-            told[name] = [RowProblem(0, WRONG_COLUMN_COUNT, message, refused=False)]
+        told[name] = list(_told_of_widths(found_of))
     return laid, told
+
+
+def _told_of_widths(files: Sequence[LaidOut]) -> Iterator[RowProblem]:
+    """Yield what is told of the files of a table of fixed widths."""
+    if short := sum(file.short for file in files):
+        message = f"{short} lines end before the last column that `widths` names: their last fields are empty."
+        yield RowProblem(0, WRONG_COLUMN_COUNT, message, refused=False)
+    for encoding in sorted({file.encoding for file in files} - {ENCODINGS[0]}):
+        yield RowProblem(0, NOT_UTF_8, f"The file is not UTF-8; it was read as {encoding}.", refused=False)
+    if unnamed := list(dict.fromkeys(name for file in files for name in file.unnamed)):
+        message = f"`widths` names no column for the places {', '.join(unnamed)}, which some lines fill."
+        yield RowProblem(0, UNREAD_COLUMN, message, refused=False)
 
 
 def _columns(rule: TableRule, table: Table, tables: Mapping[str, Table]) -> list[str]:

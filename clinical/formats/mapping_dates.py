@@ -145,7 +145,8 @@ def _tell_status(frame: pl.DataFrame, column: str, values: list[str], problems: 
     """Tell of words of a vital status that are neither declared nor known to say alive, and of the living who have a date of death."""
     declared = [value.lower() for value in values]
     alive = [*_ALIVE, *(digit for digit in _DIGITS if digit not in declared)]
-    said = pl.col(column).str.to_lowercase()
+    # cBioPortal writes 0:LIVING and 1:DECEASED.
+    said = pl.col(column).str.to_lowercase().str.replace(r"^0:(?:living|alive)$", "alive")
     message = "The status is neither declared as a death nor a word for alive. Declare it under `happened`, or as null."
     for row in frame.filter(~said.is_in([*declared, *alive]))["source_row"]:
         problems.append(RowProblem(row, UNKNOWN_VALUE, message, column, refused=False))
@@ -195,8 +196,22 @@ def _with_date(reading: Reading, base: str, clock: str | None, frame: pl.DataFra
             return partial_dates.add_parts(frame, (year, month, day), clock_column, prefix)
     if name not in columns:
         return None
-    text = pl.col(name)
+    text = pl.col(name) if reading.order_of(name) == "excel" else _no_day_number(frame, name)
     if clock_column is not None:
         hour = pl.col(clock_column).str.replace(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$", "${1}:${2}")
         text = pl.concat_str(name, hour, separator=" ", ignore_nulls=True)
     return partial_dates.add_dates(frame, text, reading.order_of(name), prefix, reading.mapping.two_digit_years)
+
+
+_NUMBER_OF_DAYS = r"^\s*-?\d{1,5}\s*$"
+_YEAR_ALONE = r"^\s*(?:1[89]|20|21)\d{2}\s*$"
+
+
+def _no_day_number(frame: pl.DataFrame, column: str) -> pl.Expr:
+    """Return a column of dates in which no number of days is taken for a year.
+
+    SAS and Excel keep dates as numbers of days: among 21915, 1500 and 1966 the last is no year, though it looks like one.
+    """
+    number, year = pl.col(column).str.contains(_NUMBER_OF_DAYS), pl.col(column).str.contains(_YEAR_ALONE)
+    days, years = frame.select((number & ~year).sum().alias("days"), (number & year).sum().alias("years")).row(0)
+    return pl.when(year).then(pl.lit(NO_DATE)).otherwise(pl.col(column)) if days > years else pl.col(column)

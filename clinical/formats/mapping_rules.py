@@ -268,7 +268,17 @@ def births_alone(rule: TableRule) -> list[TableRule]:
     return [rule.model_copy(update={"events": born})] if born else []
 
 
-_DEATH_WORDS = re.compile(r"d[eé]c[eé]d|d[eé]c[eè]s|dead|death|died|mort|verstorben|tod\b|vital|dthfl", re.IGNORECASE)
+_DEATH = r"d[eé]c[eé]d|d[eé]c[eè]s|deceased|dead|death|died|\bmort(?:e|\(e\))?\b|verstorben|gestorben|\btot\b|\btod\b"
+_DEATH_WORDS = re.compile(rf"{_DEATH}|mort|tod\b|vital|dthfl", re.IGNORECASE)
+
+
+def is_word_for_dead(label: str) -> bool:
+    """Tell whether the `label` of an answer says that a person died.
+
+    >>> [is_word_for_dead(one) for one in ("1:DECEASED", "Décédé(e)", "Mort", "Alive", "Not dead", "Morton")]
+    [True, True, True, False, False, False]
+    """
+    return bool(re.search(_DEATH, label, re.IGNORECASE)) and not re.search(r"\b(?:not|non|no|pas|nicht)\b", label, re.IGNORECASE)
 
 
 def says_dead(event: EventRule) -> bool:

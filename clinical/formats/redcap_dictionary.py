@@ -7,7 +7,7 @@ and forms without a date. REDCap exports dates as YYYY-MM-DD whatever a form sho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 
 from unibase.clinical.formats.mapped_objections import plain
 from unibase.clinical.formats.mapping_draft import Draft
+from unibase.clinical.formats.mapping_rules import is_word_for_dead
+from unibase.clinical.sources.reading import read_tables
 from unibase.groundwork.problems import UserError
 
 _HEADERS = {
@@ -43,6 +45,7 @@ _SEX = {
 _BIRTH, _DEATH = ("birth", "naiss", "dob"), ("death", "deces", "dod")
 _NUMBERS = ("integer", "number", "float")
 _FREE = {"notes": "free text", "file": "a file", "signature": "a signature", "descriptive": "no data"}
+_TEXTS = ("text", "sql")
 _YES_NO = {"yesno": {"1": "Yes", "0": "No"}, "truefalse": {"1": "True", "0": "False"}}
 
 
@@ -143,6 +146,25 @@ def draft_of_dictionary(fields: Sequence[Field], tables: Sequence[str], name: st
     return Draft(text.getvalue(), tuple(sure), tuple(line for one in made for line in one.asked))
 
 
+def refuse_labelled(fields: Sequence[Field], tables: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse an export whose columns have the labels of the fields, by which no rule finds them.
+
+    Args:
+        fields: Of `read_dictionary`.
+        tables: Files of each table of the export.
+
+    Raises:
+        UserError: If no table has a column with the name of the first field.
+    """
+    record = fields[0].name
+    columns = [{name.strip().lower() for name in read_tables(paths, name).frame.columns} for name, paths in tables.items()]
+    if columns and not any(record in names for names in columns):
+        raise UserError(
+            f"No table has a column {record!r}, the first field of the dictionary. Export in REDCap as `CSV / Microsoft Excel (raw data)`:"
+            " an export with labels has labels for names of columns, too."
+        )
+
+
 def _form(name: str, fields: Sequence[Field]) -> _Form:
     form = _Form(name, left={f"{name}_complete": "the state of the form"})
     date = next((one.name for one in fields if one.is_date and not _person_date(one)), None)
@@ -154,13 +176,31 @@ def _form(name: str, fields: Sequence[Field]) -> _Form:
         events = list(_events(one, date))
         form.events += events
         if not events and one.name != date:
-            form.left[one.name] = "a free text" if one.kind == "text" and date else "no date"
+            form.left[one.name] = "a free text" if one.kind in _TEXTS and date else "no date"
+    _say_who_died(form, fields)
     undated = [one for one, reason in form.left.items() if reason == "no date"]
     if undated:
         form.asked.append(f"{name}: no field is a date; {len(undated)} fields are left out. Say what dates them.")
     texts = [one for one, reason in form.left.items() if reason == "a free text"]
     form.asked += [f"{name}.{one}: a text without validation, left out; give it a rule if it holds codes." for one in texts]
     return form
+
+
+def _say_who_died(form: _Form, fields: Sequence[Field]) -> None:
+    """Let the answers that say dead go with the date of death of their form: the dead of whom no date is known stay dead."""
+    dead = {
+        one.name: [word for code, label in one.choices.items() if is_word_for_dead(label) for word in (code, label)]
+        for one in fields
+        if one.kind in ("radio", "dropdown") and not one.identifier
+    }
+    said = {name: words for name, words in dead.items() if words}
+    deaths = [event for event in form.events if event["code"] == "MEDS_DEATH"]
+    for event in deaths:
+        event["happened"] = said
+    if not deaths:
+        form.asked += [
+            f"{form.name}.{name}: says who died, and no field of its form is the date; give deaths a rule." for name in said
+        ]
 
 
 def _person_date(one: Field) -> str:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from unibase.clinical.reasons import TABLE_TWICE
 from unibase.clinical.sources import record_bounds
 from unibase.clinical.sources.csv_headers import Dialect
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import SourceTable, lower_columns, parse_csv, scan_csv
 from unibase.clinical.sources.record_bounds import Stretch
+from unibase.clinical.sources.set_down import told_of, ways_of
 from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
@@ -27,12 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableFile:
-    """One file of a table: how it is written (None for Parquet, and for a CSV file that holds nothing), its stretches and columns."""
+    """One file of a table.
+
+    Attributes:
+        path: The file.
+        dialect: How it is written; None for Parquet, and for a CSV file that holds nothing.
+        stretches: Of its rows.
+        schema: Its columns.
+        told: What is told of its cells, when it was set down from another file.
+    """
 
     path: Path
     dialect: Dialect | None
     stretches: tuple[Stretch, ...]
     schema: pl.Schema
+    told: tuple[RowProblem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,11 @@ class Table:
 
     def problems(self) -> list[RowProblem]:
         """Return what had to be guessed of the files."""
-        return [problem for file in self.files if file.dialect for problem in file.dialect.problems()]
+        found = [problem for file in self.files if file.dialect for problem in file.dialect.problems()]
+        found += [problem for file in self.files for problem in file.told]
+        if ways_of([file.path for file in self.files]) > 1:
+            found.append(RowProblem(0, TABLE_TWICE, f"{len(self.files)} files of several kinds are this table.", refused=False))
+        return found
 
     def read(self, part: Part, columns: Sequence[str] | None = None, offset: int = 0) -> Iterator[SourceTable]:
         """Yield the rows of a part, some million bytes at a time.
@@ -95,7 +110,8 @@ def index_file(path: Path) -> TableFile:
         metadata = pq.ParquetFile(path).metadata
         ends = [0, *accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))]
         schema = lower_columns(pl.DataFrame(schema=pl.read_parquet_schema(path)), path).schema
-        return TableFile(path, None, tuple(Stretch(*rows) for rows in pairwise(ends)), schema)
+        groups = tuple(Stretch(*rows) for rows in pairwise(ends))
+        return TableFile(path, None, groups, schema, told_of(metadata.metadata, schema.names()))
     dialect, stretches = scan_csv(path)
     if dialect is None:
         return TableFile(path, None, (), pl.Schema())

@@ -6,27 +6,27 @@ typed. A workbook with one sheet that holds anything is the table of its file's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unibase.clinical.sources.csv_headers import called
-from unibase.clinical.sources.events import Opener, Plan
+from unibase.clinical.reasons import UNREAD_FILE
+from unibase.clinical.sources import sheets, statistics_files
+from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import find_tables, table_name
+from unibase.clinical.sources.set_down import Told, kept
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.workbook_bounds import refuse_odd_workbook
 
 if TYPE_CHECKING:
     from distributed import Client
 
 SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = (".sas7bdat", ".xpt", ".sav", ".zsav")
-_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,18 @@ def _unpack_and_open(
     found: Mapping[str, Sequence[Path]], packed: Sequence[Path], opener: TableOpener, folder: Path, client: Client | None
 ) -> Plan:
     tables = {name: [*paths] for name, paths in found.items()}
-    for name, paths in unpack(packed, folder).tables.items():
+    unpacked = unpack(packed, folder)
+    for name, paths in unpacked.tables.items():
         tables.setdefault(name, []).extend(paths)
-    return opener(tables, folder, client)
+    plan = opener(tables, folder, client)
+    # Those whose head cannot be read are told among all files that nothing reads.
+    broken = sum(_is_readable(path) for path in unpacked.broken)
+    if not broken:
+        return plan
+    told = RowProblem(
+        0, UNREAD_FILE, f"{broken} files of Excel, SAS or SPSS end before their last row: none of it is read.", refused=False
+    )
+    return replace(plan, ready=[*plan.ready, TableEvents("unread-files", 0, pl.DataFrame(schema=SOURCE_EVENTS), [told])])
 
 
 def table_files(folder: Path, *, packed: bool = True) -> set[Path]:
@@ -118,112 +127,36 @@ def table_files(folder: Path, *, packed: bool = True) -> set[Path]:
 
 def _is_readable(path: Path) -> bool:
     """Tell whether a file of `find_packed` can be opened."""
-    try:
-        if path.name.lower().endswith(SHEETS):
-            _workbook(path).close()
-        else:
-            _reader(path)(str(path), metadataonly=True)
-    except Exception:  # as in `unpack`
-        return False
-    return True
-
-
-def _workbook(path: Path) -> Any:
-    from python_calamine import CalamineWorkbook  # a library of its own, for few sources
-
-    refuse_odd_workbook(path)
-    return CalamineWorkbook.from_path(str(path))
+    return sheets.is_readable(path) if path.name.lower().endswith(SHEETS) else statistics_files.is_readable(path)
 
 
 def _write_sheets(path: Path, stem: Path) -> dict[str, Path]:
-    workbook = _workbook(path)
-    frames = {name: _sheet(workbook.get_sheet_by_name(name).to_python(skip_empty_area=True)) for name in workbook.sheet_names}
-    workbook.close()
-    filled = {name: frame for name, frame in frames.items() if frame.width}
+    filled = sheets.read_sheets(path)
     out: dict[str, Path] = {}
-    for number, (name, frame) in enumerate(filled.items()):
-        file = stem.with_name(f"{stem.name}-{number:03d}.parquet")
-        frame.write_parquet(file)
+    for number, (name, sheet) in enumerate(filled.items()):
+        file = stem.with_name(f"{stem.name}-{number:03d}{path.suffix.lower()}.parquet")
+        _write(file, [sheet.frame], sheet.told)
         out[table_name(path) if len(filled) == 1 else name.strip().lower()] = file
     return out
 
 
-def _sheet(rows: list[list[object]]) -> pl.DataFrame:
-    """Return a sheet as texts; its first row that holds anything is the header."""
-    start = next((number for number, row in enumerate(rows) if any(cell not in (None, "") for cell in row)), None)
-    if start is None:
-        return pl.DataFrame()
-    start = _below_titles(rows, start)
-    header, _ = called([_text(cell) or "" for cell in rows[start]])
-    body = [[_text(cell) for cell in row] for row in rows[start + 1 :]]
-    columns: dict[str, list[str | None]] = {}
-    for place, name in enumerate(header):
-        cells = [row[place] if place < len(row) else None for row in body]
-        if rows[start][place] not in (None, "") or any(cells):
-            columns[name] = cells
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-
-
-def _below_titles(rows: Sequence[Sequence[object]], start: int) -> int:
-    """Return the row of the header: the first one, or that below titles of one cell each, when it is full."""
-    for number, row in enumerate(rows[start:], start=start):
-        filled = [cell for cell in row if cell not in (None, "")]
-        if len(filled) > 1:
-            return number if len(filled) == len(row) and all(isinstance(cell, str) for cell in filled) else start
-    return start
-
-
-def _text(cell: object) -> str | None:
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ")
-    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
-
-
-def _reader(path: Path) -> Callable[..., tuple[Any, Any]]:
-    import pyreadstat  # a library of its own, for few sources
-
-    names = {".sas7bdat": "read_sas7bdat", ".xpt": "read_xport"}
-    reader: Callable[..., tuple[Any, Any]] = getattr(pyreadstat, names.get(path.suffix.lower(), "read_sav"))
-    return reader
-
-
 def _write_statistics(path: Path, stem: Path) -> dict[str, Path]:
+    suffix = path.suffix.lower()
+    file = stem.with_name(f"{stem.name}{suffix}.parquet")
+    told = Told()
+    _write(file, statistics_files.chunks(path, told), told)
+    return {path.name.lower().removesuffix(suffix): file}
+
+
+def _write(file: Path, frames: Iterable[pl.DataFrame], told: Told) -> None:
+    """Write frames of one schema as a Parquet `file`, with what is `told` of their cells: it is known when the last is there."""
     import pyarrow.parquet as pq
 
-    file = stem.with_name(f"{stem.name}.parquet")
     writer: pq.ParquetWriter | None = None
-    for frame in _chunks(path):
+    for frame in frames:
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or pq.ParquetWriter(file, table.schema)
         writer.write_table(table)
     if writer is not None:
+        writer.add_key_value_metadata(kept(told))
         writer.close()
-    suffix = path.suffix.lower()
-    return {path.name.lower().removesuffix(suffix): file} if writer is not None else {}
-
-
-def _chunks(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a file of SAS or SPSS as texts; of labelled values the values."""
-    read = _reader(path)
-    offset = 0
-    while True:
-        content, _ = read(str(path), row_offset=offset, row_limit=_ROWS, output_format="dict")
-        height = len(next(iter(content.values()), []))
-        if height or not offset:
-            cells = {name: [_text(_known(cell)) for cell in values] for name, values in content.items()}
-            yield pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
-        if height < _ROWS:
-            return
-        offset += height
-
-
-def _known(cell: object) -> object:
-    """Return a cell of a column, None for the number that stands for none; NumPy's scalars as Python's."""
-    plain = cell.item() if hasattr(cell, "item") else cell
-    return None if isinstance(plain, float) and plain != plain else plain

@@ -28,7 +28,7 @@ def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> No
     import tempfile
 
     from unibase.clinical.formats.mapping_draft import draft_mapping
-    from unibase.clinical.formats.redcap_dictionary import draft_of_dictionary, read_dictionary
+    from unibase.clinical.formats.redcap_dictionary import draft_of_dictionary, read_dictionary, refuse_labelled
     from unibase.clinical.sources.workbooks import all_tables
     from unibase.groundwork.files import atomic_file
 
@@ -41,7 +41,8 @@ def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> No
         if dictionary is None:
             draft = draft_mapping(tables, out.stem)
         else:
-            draft = draft_of_dictionary(read_dictionary(dictionary), sorted(tables), out.stem)
+            draft = draft_of_dictionary(fields := read_dictionary(dictionary), sorted(tables), out.stem)
+            refuse_labelled(fields, tables)
     with atomic_file(out) as temporary:
         Path(temporary).write_text(draft.mapping, encoding="utf-8")
     for title, lines in (("Sure", draft.sure), ("For you to decide", draft.asked)):

@@ -196,3 +196,24 @@ def test_lines_of_fixed_widths(tmp_path: Path) -> None:
     codes, told = read(tmp_path, "csv", {"rss.txt": "\r\n".join(lines) + "\r\n"}, WIDTHS)
     assert sorted(codes) == ["ICD10//C34.1", "ICD10//I10"]
     assert told == [("rss", "wrong-column-count"), ("rss#2/entree", "unreadable-date")]
+
+
+@pytest.mark.parametrize(
+    ("content", "people", "told"),
+    [
+        ("\ufeff0012304032021C341\n0012404032021C509\n".encode(), 2, []),
+        (b"0012304032021C341\r\n0012404032021C509\r\n\x1a", 2, []),
+        ("0012304032021C341\n0é12404032021C509\n".encode("cp1252"), 2, ["not-utf-8"]),
+        (b"0012304032021C341\n\n0012404032021C509\n\n", 2, ["empty-row", "empty-row"]),
+        (b"0012304032021C341  Pneumologi Z515\n0012404032021C509\n", 2, ["unread-column"]),
+    ],
+)
+def test_files_of_fixed_widths_as_they_come(tmp_path: Path, content: bytes, people: int, told: list[str]) -> None:
+    """With the mark of UTF-8 before the first line, that of DOS behind the last, other encodings, and places that nobody named."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "rss.txt").write_bytes(content)
+    mapping = WIDTHS.replace(", service: [20, 29]", ", service: [20, 29]" if b"Pneumo" in content else "")
+    (tmp_path / "mapping.yaml").write_text(mapping, encoding="utf-8")
+    found = read_rows(TimelineTask("csv", tmp_path / "source", "lyon", mapping=tmp_path / "mapping.yaml"), LocalDoor())
+    reasons = [one for one in found.problems["reason"].to_list() if one != "wrong-column-count"]
+    assert (found.events["subject_id"].n_unique(), sorted(reasons)) == (people, told)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from unibase.clinical.formats.mapping_rules import field_table, read_mapping
-from unibase.clinical.formats.redcap_dictionary import draft_of_dictionary, read_dictionary
+from unibase.clinical.formats.redcap_dictionary import draft_of_dictionary, read_dictionary, refuse_labelled
 from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.clinical.timelines.meds import read_dataset
 from unibase.groundwork.problems import UserError
@@ -86,3 +86,38 @@ def test_what_is_no_dictionary_is_told(text: str, told: str, tmp_path: Path) -> 
     (tmp_path / "d.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=told):
         draft_of_dictionary(read_dictionary(tmp_path / "d.csv"), ["x"], "x")
+
+
+FOLLOW_UP = """record_id,enrol,text,Record,,,
+vital,followup,radio,Vital status,"0, Alive | 1, Deceased | 2, Not known",,
+death_date,followup,text,Death,,date_ymd,
+seen,followup,text,Seen,,date_ymd,
+code,followup,sql,Code,select code from codes,,
+status,end,dropdown,Status,"0, Vivant | 1, Décédé(e)",,
+last,end,text,Last,,date_ymd,
+"""
+
+
+def test_the_dead_of_whom_no_date_is_known_stay_dead(tmp_path: Path) -> None:
+    export = "record_id,vital,death_date,seen,code,status,last\n1,1,,2021-08-01,C34,,\n2,0,,2021-08-01,C34,,\n3,Deceased,2021-09-01,2021-08-01,C34,,\n"
+    mapping, asked = mapped(tmp_path, export, FOLLOW_UP)
+    convert(TimelineTask("csv", tmp_path / "export", "lyon", mapping=mapping, cutoff="none"), tmp_path / "out")
+    dead = read_dataset(tmp_path / "out").filter(pl.col("code") == "MEDS_DEATH")
+    assert sorted(dead["subject_id"]) == [1, 3]
+    problems = pl.read_parquet(tmp_path / "out" / "metadata" / "problems.parquet")
+    assert ("lyon/csv/followup#1/death_date", "missing-date") in problems.select("unit", "reason").rows()
+    assert asked == (
+        "followup.code: a text without validation, left out; give it a rule if it holds codes.",
+        "end.status: says who died, and no field of its form is the date; give deaths a rule.",
+    )
+
+
+def test_an_export_with_labels_for_names_of_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dictionary.csv").write_text(HEAD + FIELDS, encoding="utf-8")
+    fields = read_dictionary(tmp_path / "dictionary.csv")
+    export = tmp_path / "Study_DATA_LABELS.csv"
+    export.write_text('Record,"Event Name",Name\n1,Base,Dupontel\n', encoding="utf-8")
+    with pytest.raises(UserError, match="raw data"):
+        refuse_labelled(fields, {"study_data_labels": [export]})
+    export.write_text("record_id,redcap_event_name\n1,base\n", encoding="utf-8")
+    refuse_labelled(fields, {"study_data_labels": [export]})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 import pyreadstat
@@ -51,7 +52,8 @@ def sheet(rows: list[list[str]], numbers: bool) -> str:
     return f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{"".join(out)}</sheetData></worksheet>'
 
 
-def write_xlsx(path: Path, sheets: dict[str, str]) -> None:
+def write_xlsx(path: Path, sheets: dict[str, str], formats: Sequence[str] = ("General", "dd/mm/yyyy")) -> None:
+    """Write a workbook of some sheets, as XML; styles of cells have the formats, by number."""
     main, office = (
         "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
         "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
@@ -62,6 +64,8 @@ def write_xlsx(path: Path, sheets: dict[str, str]) -> None:
     linked = "".join(
         f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/s{n}.xml"/>' for n in range(1, len(sheets) + 1)
     )
+    listed_formats = "".join(f'<numFmt numFmtId="{164 + n}" formatCode={quoteattr(code)}/>' for n, code in enumerate(formats))
+    styles = "".join(f'<xf numFmtId="{164 + n}"/>' for n in range(len(formats)))
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="{kinds}.worksheet+xml"/><Default Extension="rels" '
         f'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="{kinds}.sheet.main+xml"/>'
@@ -69,7 +73,7 @@ def write_xlsx(path: Path, sheets: dict[str, str]) -> None:
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{listed}</sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">{linked}<Relationship Id="rs" Type="{office}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><numFmts>{listed_formats}</numFmts><cellXfs>{styles}</cellXfs></styleSheet>',
         **{f"xl/worksheets/s{n}.xml": text for n, text in enumerate(sheets.values(), 1)},
     }  # fmt: skip
     with zipfile.ZipFile(path, "w") as file:
