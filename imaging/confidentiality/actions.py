@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from unibase.imaging.confidentiality import colour_profile, values
+from unibase.imaging.confidentiality import coding_schemes, colour_profile, values
 from unibase.imaging.confidentiality.identifiers import Identifiers
 from unibase.imaging.confidentiality.policy import Action, Policy
 from unibase.imaging.confidentiality.residual import residual
@@ -55,7 +55,7 @@ class Job:
     written_dates: set[bytes] = field(default_factory=set)
     tally: list[tuple[str, int]] = field(default_factory=list)
 
-    def value(self, action: Action, vr: str, raw: bytes, encodings: tuple[str, ...]) -> bytes:
+    def value(self, action: Action, vr: str, raw: bytes, encodings: tuple[str, ...], scheme: bytes = b"") -> bytes:
         """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value.
 
         Args:
@@ -63,6 +63,7 @@ class Job:
             vr: VR of the value.
             raw: The value as the file holds it.
             encodings: Python encodings of the Specific Character Set in force.
+            scheme: The coding scheme that stands beside a code (`coded`).
 
         Raises:
             AssertionError: If `action` is none on a value.
@@ -73,6 +74,8 @@ class Job:
             return self.identifiers.clean_number(raw)
         if action == "text" or action == "term" or action == "label" or action == "retained":
             return self.identifiers.clean_value(raw, vr, encodings, action)
+        if action == "coded":
+            return self._coded(vr, raw, encodings, scheme)
         if action == "bytes":
             return self._bytes(raw)
         if action == "profile":
@@ -100,6 +103,12 @@ class Job:
         if action == "dummy":
             return values.dummy(vr)
         raise AssertionError(f"{action} is not an action on a value")
+
+    def _coded(self, vr: str, raw: bytes, encodings: tuple[str, ...], scheme: bytes) -> bytes:
+        """Return the value of a code without what is known of the persons, and without unknown codes unless its scheme is public."""
+        clean = self.identifiers.clean_value
+        said, named = clean(scheme, "SH", encodings, "term"), clean(raw, vr, encodings, "retained")
+        return named if coding_schemes.gives(said, named) else clean(raw, vr, encodings, "term")
 
     def _registered(self, raw: bytes) -> bytes:
         if not any(self.identifiers.number_tells(arc) for arc in raw.decode("latin-1").strip(" \0").split(".")):

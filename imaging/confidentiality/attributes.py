@@ -41,6 +41,8 @@ LABELS = TECHNICAL - _tags(
 )
 """Those of them that a protocol, a program's user or a local code list can fill: there no number is more than a day's."""
 
+CODE_VALUE, CODING_SCHEME = _tag("CodeValue"), _tag("CodingSchemeDesignator")
+
 FREE_CODES = _tags(
     "ImageType FrameType BodyPartExamined ContentLabel ScanOptions GraphicLayer FrameLaterality Laterality ImageLaterality"
 )

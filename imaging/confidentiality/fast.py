@@ -12,6 +12,7 @@ from collections import OrderedDict
 from itertools import accumulate
 
 from unibase.imaging.confidentiality.actions import Job, stand_in
+from unibase.imaging.confidentiality.attributes import CODING_SCHEME
 from unibase.imaging.confidentiality.fast_table import NotFast
 from unibase.imaging.confidentiality.fast_walk import Layout, Purpose, Walk
 from unibase.imaging.confidentiality.gathering import Gatherer
@@ -78,7 +79,7 @@ class FastHeader:
         tally += self._layout.removed
         statements = dict(job.statements())
         edits: list[tuple[int, int, bytes]] = []
-        for start, value, end, action, tag, vr in self._layout.program:
+        for place, (start, value, end, action, tag, vr) in enumerate(self._layout.program):
             if action == "remove":
                 edits.append((start, end, b""))
                 continue
@@ -91,9 +92,11 @@ class FastHeader:
                 tally.append((action, tag))
                 continue
             raw = header[value:end]
-            new = memo.get((action, vr, raw))
+            scheme = self._scheme(place, end) if action == "coded" else b""
+            key = (action, vr, raw + b"\\" + scheme if scheme else raw)
+            new = memo.get(key)
             if new is None:
-                new = memo[action, vr, raw] = job.value(action, vr, raw, encodings)
+                new = memo[key] = job.value(action, vr, raw, encodings, scheme)
             elif action == "uid" or action == "reference":
                 job.source_uids.add(raw)
             elif action == "date":
@@ -109,6 +112,13 @@ class FastHeader:
             else:
                 edits.append((start, end, header[start : value - 2] + size.to_bytes(2, "little") + new))
         return self._apply(edits)
+
+    def _scheme(self, place: int, end: int) -> bytes:
+        """Return the coding scheme that stands right after a code. `place`: of the code in the program; `end`: where it ends."""
+        program = self._layout.program
+        after = program[place + 1] if place + 1 < len(program) else None
+        found = after is not None and after.tag == CODING_SCHEME and after.start == end
+        return self._header[after.value : after.end] if after is not None and found else b""
 
     def _emptied(self, start: int, action: Action, tag: int) -> bytes:
         if action == "dummy":

@@ -35,6 +35,7 @@ Action = Literal[
     "check",  # as they are when the value is of the form its VR asks for, else emptied
     "text",  # free text: what is known and what is no word goes
     "term",  # a text that machines write: likewise, with short codes and numbers left
+    "coded",  # the value of a code: a term, or as it is but for what is known when its scheme is public and gives codes of that form
     "label",  # such a text that people can write too: likewise, without the days of the file in any form
     "retained",  # a text that an option keeps: what is known of the persons goes
     "bytes",  # numbers as bytes: as they are unless something known stands in them
@@ -224,6 +225,8 @@ class Policy:
             if "modified_dates" in self.enabled and tag not in attributes.DEVICE_AND_VOCABULARY_DATES:
                 return "check" if vr == "TM" else "date"
             return "empty"
+        if tag == attributes.CODE_VALUE:
+            return "coded"
         if vr in TEXT_VRS:
             return ("label" if tag in attributes.LABELS else "term") if tag in attributes.TECHNICAL else "text"
         if vr == "UN" or vr in attributes.BYTE_VRS:

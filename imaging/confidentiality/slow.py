@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
-from unibase.imaging.confidentiality.attributes import STAND_INS
+from unibase.imaging.confidentiality.attributes import CODING_SCHEME, STAND_INS
 from unibase.imaging.confidentiality.charsets import encodings_of
 from unibase.imaging.confidentiality.gathering import Gatherer, wants
 from unibase.imaging.confidentiality.policy import Action
@@ -70,14 +70,16 @@ def _data_set(elements: list[Element], job: Job, encodings: tuple[str, ...], nes
             encodings = encodings_of(element.value)
     result: list[Element] = []
     used_blocks: set[tuple[int, int]] = set()
-    for element in elements:
+    for place, element in enumerate(elements):
         if element.private:
             treated = _private(element, job, encodings)
             if treated is not None:
                 used_blocks.add((element.tag >> 16, element.tag >> 8 & 0xFF))
         else:
             action = job.policy.action(job.sop_class, element.tag, element.vr, nested)
-            treated = _treat(element, action, job, encodings)
+            beside = elements[place + 1] if action == "coded" and place + 1 < len(elements) else None
+            scheme = beside.value or b"" if beside is not None and beside.tag == CODING_SCHEME else b""
+            treated = _treat(element, action, job, encodings, scheme)
         if treated is not None:
             result.append(treated)
     creators = [
@@ -96,7 +98,7 @@ def _private(element: Element, job: Job, encodings: tuple[str, ...]) -> Element 
     return _treat(element, job.policy.private_action(element.vr), job, encodings)
 
 
-def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...]) -> Element | None:
+def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...], scheme: bytes = b"") -> Element | None:
     if action == "remove":
         job.tally.append(("remove", element.tag))
         return None
@@ -108,7 +110,7 @@ def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...
         return None
     if action == "bytes" and job.identifiers.in_binary(element.value):
         raise residual("identifier", element.tag)
-    value = job.value(action, element.vr, element.value, encodings)
+    value = job.value(action, element.vr, element.value, encodings, scheme)
     if value == element.value:
         return element
     job.tally.append((action, element.tag))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imaging.deidentify_help import ct, run, save
+from tests.imaging.deidentify_help import ANYONE, ct, run, save
 from unibase.flows.looks.words import words_of_archive
 from unibase.groundwork.problems import UserError
 from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
@@ -53,3 +53,14 @@ def test_what_the_custodian_allows_stays(tmp_path: Path) -> None:
     assert run(source, tmp_path / "a")[1].SeriesDescription == "thorax"
     allowed = DeidentifyOptions(words=("qvibe", "dupontel"))
     assert run(source, tmp_path / "b", options=allowed)[1].SeriesDescription == "thorax QVIBE", "never the patient's name"
+
+
+def test_codes_of_machines_that_stand_with_many_persons_are_listed_and_stay(tmp_path: Path) -> None:
+    for number in range(5):
+        local = ct(PatientID=f"IPP{number}", ManufacturerModelName="XK29ZQ", SoftwareVersions=f"V1 QZ{number}7XK")
+        save(local, tmp_path / "in" / f"{number}.dcm")
+    said = words_of_archive(tmp_path / "in", None, 5, None)
+    assert "words: [xk29zq]" in said and "qz" not in said.replace("xk29zq", "")
+    options = DeidentifyOptions(words=("xk29zq",))
+    copy = run(tmp_path / "in" / "0.dcm", tmp_path / "out", lookup=ANYONE, options=options)[1]
+    assert (copy.ManufacturerModelName, copy.SoftwareVersions) == ("XK29ZQ", "V1")

@@ -163,7 +163,7 @@ LABELS = {
 
 VERSIONS = {
     "V0903": "V", "V0309": "V", "P0903": "P", "VB_09_03": "VB", "SW-09-03": "SW", "E11 0903": "E11", "0903A12": "A12",
-    "V1203": "V1203", "VB2103": "VB2103", "2021B": "2021B", "SN09031": "SN09031", "5.9.3": "5.9.3", "VE11C": "VE11C",
+    "V1203": "V1203", "VB2103": "VB2103", "2021B": "2021B", "SN09031": "", "REV09031": "REV09031", "5.9.3": "5.9.3", "VE11C": "VE11C",
     "V09.04": "V09.04", "12.0.9.3": "12.0.9.3",
 }  # fmt: skip
 """Models, versions and codes lose the day and month of a day of the file; a version of another day, a month or a year stays."""

@@ -158,7 +158,17 @@ LABELS: list[tuple[str, Kind, str]] = [
     ("XK29ZQ", "label", ""),
     ("Stack XK29ZQ", "label", "Stack"),
     ("FDG lot KM77319", "label", "FDG lot"),
-    ("KM77319", "term", "KM77319"),
+    ("KM77319", "term", ""),
+    ("H0042317", "term", ""),
+    ("V_XK29ZQ.2", "term", "V 2"),
+    ("build20341", "term", "build20341"),
+    ("VA48A_02_P12", "term", "VA48A_02_P12"),
+    ("DV25.0_R02_1549.b", "term", "DV25.0_R02_1549.b"),
+    ("V4.86ER003", "term", "V4.86ER003"),
+    ("GT450 converted by com.pixelmed.convert.TIFFToDicom", "term", "GT450 converted by com.pixelmed.convert.TIFFToDicom"),
+    ("SIGNA Artist", "term", "SIGNA Artist"),
+    ("vu par Artist", "text", "vu par"),
+    ("Optima CT660", "term", "Optima CT660"),
     ("*tse2d1_15", "label", "*tse2d1_15"),
     ("tir2d1rs15rb", "label", "tir2d1rs15rb"),
     ("Br40d", "label", "Br40d"),
@@ -169,7 +179,7 @@ LABELS: list[tuple[str, Kind, str]] = [
 
 
 @pytest.mark.parametrize(("written", "kind", "kept"), LABELS)
-def test_codes_that_no_list_explains_go_from_labels(written: str, kind: Kind, kept: str) -> None:
+def test_codes_that_no_list_explains_go_from_labels_and_terms(written: str, kind: Kind, kept: str) -> None:
     assert NOBODY.clean(written, kind) == kept
 
 

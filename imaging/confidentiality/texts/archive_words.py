@@ -1,8 +1,8 @@
 """Words that an archive itself shows to name nobody: they stand with many persons, and are no name known to anyone.
 
-The rule: a token of texts that people write, three letters or more and at most two digits, that the vocabulary does not
-know; that occurs in files of at least `least` persons; and that is in no name of the ledger, of any header of the archive,
-or of the list of French names. What is found is shown to the custodian, who allows it in `deidentification.words`.
+The rule: a token that the vocabulary does not know, in texts that people write of three letters or more and at most two digits,
+in those that machines write (models, versions, codes) of any; that occurs in files of at least `least` persons; and that is in no
+name of the ledger, of any header of the archive, or of the list of French names. What is found is shown to the custodian, who allows it in `deidentification.words`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unibase.imaging.confidentiality.structure import Element, walk
 from unibase.imaging.confidentiality.texts.days import dates_in
 from unibase.imaging.confidentiality.texts.folding import fold, repair, spellings
 from unibase.imaging.confidentiality.texts.known import SEPARATORS, WORD
-from unibase.imaging.confidentiality.texts.vocabulary import allowed, vocabulary
+from unibase.imaging.confidentiality.texts.vocabulary import allowed, is_unknown_code, vocabulary
 from unibase.imaging.options import DeidentifyOptions
 
 LEAST = 10
@@ -75,9 +75,11 @@ class ArchiveWords:
             return
         if element.vr == "PN":
             self.know([text])
-        elif not element.private and _POLICY.action(sop_class, element.tag, element.vr, True) == "text":
-            for token in _strange_tokens(text):
-                self.persons[token].add(person)
+        elif not element.private:
+            action = _POLICY.action(sop_class, element.tag, element.vr, True)
+            if action == "text" or action in _OF_MACHINES:
+                for token in _strange_tokens(text, action in _OF_MACHINES):
+                    self.persons[token].add(person)
 
     def found(self, least: int = LEAST) -> list[tuple[str, int]]:
         """Return the words that name nobody, with their numbers of persons, the most frequent first.
@@ -91,13 +93,15 @@ class ArchiveWords:
 
 
 _POLICY = policy_of(DeidentifyOptions())
+_OF_MACHINES = frozenset({"term", "label", "coded"})
 
 
-def _strange_tokens(text: str) -> set[str]:
+def _strange_tokens(text: str, of_machine: bool = False) -> set[str]:
     """Return the tokens of a text that the vocabulary does not know and that may be words, folded.
 
     Args:
         text: The text as it is written.
+        of_machine: Whether a machine writes it: there codes with digits name things too.
 
     Example:
         >>> sorted(_strange_tokens("thorax zqvibe 12AVR19 A4711"))
@@ -110,6 +114,8 @@ def _strange_tokens(text: str) -> set[str]:
         token = fold(match[0]).plain
         digits, letters = sum(map(str.isdigit, token)), sum(map(str.isalpha, token))
         apart = all(end <= match.start() or start >= match.end() for start, end in days)
-        if letters >= _LEAST_LETTERS and digits <= _MOST_DIGITS and apart and not allowed(match[0]):
+        short = letters >= _LEAST_LETTERS and digits <= _MOST_DIGITS
+        strange = not allowed(match[0], of_machine) or (of_machine and is_unknown_code(match[0]))
+        if apart and strange and (short or (of_machine and letters)):
             found.add(token)
     return found

@@ -17,7 +17,7 @@ from unibase.imaging.confidentiality.texts.wards import ward_numbers
 
 Kind = Literal[
     "text",  # people write it: dates, long numbers and whatever is no word go
-    "term",  # machines write it (a model, a version, a code): there dates and numbers are of things, short codes pass
+    "term",  # machines write it (a model, a version, a code): there dates and numbers are of things, short words and models pass
     "label",  # likewise, but people can write it (a kernel, the meaning of a code): short forms of known days go too
     "retained",  # an option keeps it: what is known goes
 ]
@@ -100,6 +100,7 @@ class Cleaner:
     def _strange(self, text: str, folded: Folded, found: list[Span], kind: Kind) -> list[Span]:
         """Return the tokens that are neither words nor short numbers."""
         technical = kind in ("term", "label")
+        extra = self.extra | vocabulary().models if kind == "term" else self.extra
         passed = [folded.span(*match.span()) for match in vocabulary().phrases.finditer(folded.plain)]
         strange = []
         for match in WORD.finditer(text):
@@ -108,7 +109,7 @@ class Cleaner:
                 continue
             if UNSPACED.fullmatch(match[0]):
                 strange += [(start + a, start + b) for a, b in strange_in_unspaced(match[0])]
-            elif not allowed(match[0], technical, self.extra) or (kind == "label" and is_unknown_code(match[0], self.extra)):
+            elif not allowed(match[0], technical, extra) or (technical and is_unknown_code(match[0], extra, kind == "term")):
                 strange.append((start, end))
         return strange
 

@@ -81,6 +81,7 @@ class Vocabulary:
         joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
         phrases: Terms of several words, folded, single blanks between them.
         code_words: Words of the defined terms of code strings that are in no other list.
+        models: Words of names of models and programs, which pass only where a machine says what it is.
     """
 
     placeholders: frozenset[str]
@@ -100,6 +101,7 @@ class Vocabulary:
     joining: re.Pattern[str]
     phrases: re.Pattern[str]
     code_words: frozenset[str]
+    models: frozenset[str]
 
 
 @cache
@@ -128,6 +130,7 @@ def vocabulary() -> Vocabulary:
         _joining(_read("joining")),
         re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
         _read("code_strings"),
+        _read("models"),
     )
 
 
@@ -259,15 +262,18 @@ def _allowed(token: str, technical: bool) -> bool:
     return _of_parts(_parts(token)) or _of_parts(_RUN.findall(plain))
 
 
-def is_unknown_code(token: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Return whether a token of a label is a code that no list explains: unknown letters around digits, or letters beside five.
+def is_unknown_code(token: str, extra: frozenset[str] = frozenset(), of_machine: bool = False) -> bool:
+    """Return whether a token is a code that no list explains: unknown letters around digits, or letters beside five.
 
     Args:
         token: The token, as written.
         extra: Folded words that the study allows.
+        of_machine: Whether a machine alone writes such a text: there words have long numbers too (`build20341`).
 
-    >>> [is_unknown_code(one) for one in ("XK29ZQ", "KM77319", "Br40d", "spc3d1rr", "60059")]
-    [True, True, False, False, False]
+    >>> [is_unknown_code(one) for one in ("XK29ZQ", "KM77319", "Br40d", "spc3d1rr", "60059", "build20341")]
+    [True, True, False, False, False, True]
+    >>> is_unknown_code("KM77319", of_machine=True), is_unknown_code("build20341", of_machine=True)
+    (True, False)
     """
     parts = _parts(token)
     digits = [one for one in parts if one.isdigit()]
@@ -275,7 +281,8 @@ def is_unknown_code(token: str, extra: frozenset[str] = frozenset()) -> bool:
         return False
     unknown = [one for one in parts if len(one) > 1 and not one.isdigit() and not is_word(one)]
     around = len(unknown) > 1 and not _DIMENSIONS.search(fold(token).plain)
-    return around or max(map(len, digits)) > MOST_DIGITS
+    named = of_machine and not unknown and all(len(one) > 2 for one in parts if not one.isdigit())
+    return around or (max(map(len, digits)) > MOST_DIGITS and not named)
 
 
 def _of_parts(parts: list[str]) -> bool:
