@@ -155,6 +155,13 @@ class MutationOptions(Section):
     or lost)."""
     hotspots: StudyFile = None
     """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
+    signatures: StudyFile = None
+    """Signatures of single-base substitutions (COSMIC's SBS matrix, of exomes or genomes as your data are): tell, as `mutations_signature_SBS1`,
+    how many of a sample's substitutions each explains. Their licence is yours to look at: none are shipped. Needs `genome`."""
+    genome: StudyFile = None
+    """For `signatures`: FASTA of the genome that positions refer to, with the index of `samtools faidx` beside it."""
+    least_substitutions: Annotated[int, Field(ge=1)] = 50
+    """For `signatures`: a sample with fewer substitutions has none."""
 
 
 class RearrangementOptions(Section):

@@ -208,6 +208,8 @@ def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[
     yield _Piece(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
     if assay == "rna":
         yield from _set_scores(run, analysis)
+    if assay == "mutations":
+        yield from _signatures(run, analysis)
     for name, label, derivation, unit in (words for words in PER_SAMPLE.get(assay, ()) if words[0] in analysis):
         yield _Piece(name, label, derivation, table="analysis", unit=unit)
     if assay == "rna" and run.study.harmonise.rna is not None:
@@ -240,6 +242,21 @@ def _set_scores(run: Run, analysis: list[str]) -> Iterator[_Piece]:
             name = column.removeprefix(start)
             derivation = f"{SET_SCORES[score]} Genes of the set {name} of {file} that the frozen model has."
             yield _Piece(column, f"{score} of {name}", derivation, table="analysis", unit="1", source="rna")
+
+
+def _signatures(run: Run, analysis: list[str]) -> Iterator[_Piece]:
+    """Yield the words of the refitted mutational signatures."""
+    options = run.study.assays.mutations
+    start = "mutations_signature_"
+    for column in (column for column in analysis if column.startswith(start)):
+        name = column.removeprefix(start)
+        what = (
+            "Cosine of the sample's spectrum of substitutions and what all signatures explain of it."
+            if name == "cosine"
+            else f"Substitutions that {name} of {Path(options.signatures or '').name} explains (least squares, none below zero)."
+        )
+        few = f"Null with fewer than {options.least_substitutions} substitutions."
+        yield _Piece(column, f"Signature {name}", f"{what} {few}", table="analysis", unit="1", source="mutations")
 
 
 def _image_variables(run: Run, analysis: list[str]) -> Iterator[_Piece]:

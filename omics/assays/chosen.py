@@ -27,7 +27,7 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
         min_mutated: Mutations and rearrangements: genes mutated in fewer of the chosen samples are left out; all others enter.
 
     Returns:
-        `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`,
+        `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`, `mutations_signature_SBS1`,
         `copy_number_fraction_altered`. Missing is null.
     """
     names, places = _places(adata, samples)
@@ -43,7 +43,8 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
     obs = adata.obs.iloc[places]
     columns: dict[str, object] = {"colname": names}
     columns |= {f"{assay}_{symbols[gene]}": matrix[:, i] for i, gene in enumerate(wanted)}
-    columns |= {f"{assay}_{name}": obs[name].to_numpy(dtype=float) for name in _PER_SAMPLE if name in obs}
+    told = [*(name for name in _PER_SAMPLE if name in obs), *(str(name) for name in obs if str(name).startswith(_REFITTED))]
+    columns |= {f"{assay}_{name}": obs[name].to_numpy(dtype=float) for name in told}
     frame = pl.DataFrame(columns, schema_overrides={"colname": pl.String})
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
@@ -90,3 +91,4 @@ _BLOCK_CELLS = 4_000_000
 """Values in memory at a time: 32 MB."""
 
 _PER_SAMPLE = ("tmb", "events", "fraction_altered", "ploidy", "loh", "hrd_loh", "hrd_tai", "hrd_lst", "hrd_sum")
+_REFITTED = "signature_"

@@ -223,12 +223,14 @@ def _mutations(files: AssayFiles) -> MutationData:
     from unibase.omics.readers.variants import on_panels, without_variants
     from unibase.omics.readers.vcf import read_vcf
 
+    single = files.study.mutations.signatures is not None
     if files.matrix is None:
         data = without_variants(files.profiled or ())
     elif _is_vcf(files.matrix):
-        data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
+        named = _named(files)
+        data = read_vcf([files.matrix], [named] if named else None, single)
     else:
-        data = read_maf(files.matrix, files.profiled)
+        data = read_maf(files.matrix, files.profiled, substitutions=single)
     if files.said.panels:
         if not files.said.panel_genes:
             raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
@@ -286,19 +288,17 @@ def _is_vcf(path: Path) -> bool:
 
 
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    from unibase.omics.assays.exposures import COLUMN, add_exposures
     from unibase.omics.assays.mutations import UNIT, view_table
     from unibase.omics.readers.profiles import read_hotspots
 
-    data = _mutations(files)
-    options = files.study.mutations
+    data, options = _mutations(files), files.study.mutations
     hotspots = read_hotspots(options.hotspots) if options.hotspots else ()
-    views: list[View] = ["gene"]
-    if options.truncating:
-        views.append("truncating")
-    if options.hotspots:
-        views.append("hotspot")
-    table = view_table(data, views, hotspots, files.said.megabases)
-    return Gated(table, {}, (UNIT, *data.notes), ("profiled", "variants", "tmb", *(("panel",) if data.panels else ())))
+    asked: list[tuple[View, object]] = [("gene", True), ("truncating", options.truncating), ("hotspot", options.hotspots)]
+    table = view_table(data, [view for view, wanted in asked if wanted], hotspots, files.said.megabases)
+    notes = (UNIT, *data.notes, *add_exposures(table, data, options))
+    refitted = tuple(str(name) for name in table.obs if str(name).startswith(COLUMN))
+    return Gated(table, {}, notes, ("profiled", "variants", "tmb", *(("panel",) if data.panels else ()), *refitted))
 
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:

@@ -16,7 +16,7 @@ from unibase.omics.genes import ENSEMBL, NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
 from unibase.omics.readers.profiles import read_panel, read_profiled
-from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData, alike
+from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData, alike, substitutions_of
 from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_NAMES, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
@@ -49,6 +49,7 @@ def read_maf(
     panel: Path | str | None = None,
     *,
     rename_aliases: bool = True,
+    substitutions: bool = False,
 ) -> MutationData:
     """Read a MAF (plain or packed).
 
@@ -59,6 +60,7 @@ def read_maf(
             that, only samples with a variant are known to be profiled, and `notes` says so.
         panel: File of the genes the assay covers, one per line.
         rename_aliases: Replace outdated symbols by approved ones, so that one gene has one name (MLL2 is KMT2D).
+        substitutions: Keep the changes of one base, those without a gene too, for signatures.
 
     Left out, and counted in `notes`: rows whose Mutation_Status is not somatic, whose FILTER did not pass, whose alleles are the
     reference, and rows without a gene. A variant listed for several transcripts is one. Variants of samples that the list of
@@ -72,7 +74,7 @@ def read_maf(
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no MAF at {path}. Check the path in the study file.")
-    found = _found(path)
+    found = _found(path, substitutions)
     notes = found.said()
     distinct = _once_in_all(found.variants(), found.left_out["repeated"], notes)
     renamed = current_symbols(distinct["gene"].unique().drop_nulls().to_list()) if rename_aliases else {}
@@ -82,7 +84,8 @@ def read_maf(
     names = _profiled(profiled, found.head.sequenced, found.carriers, notes)
     notes += [f"genome {build}, as the MAF's own NCBI_Build says" for build in found.builds.values()]
     genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
-    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed)
+    single = pl.concat(found.single).unique(maintain_order=True) if found.single else None
+    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed, substitutions=single)
 
 
 @dataclass
@@ -96,14 +99,17 @@ class _Found:
         builds: Genomes that rows name, and how they are told.
         left_out: Rows by why they are left out.
         unknown: Words of no dialect, by column: the first row, and how many rows have one.
+        single: Changes of one base of each block, where they are asked for.
     """
 
     head: MafHead
+    substitutions: bool = False
     blocks: list[pl.DataFrame] = field(default_factory=list)
     carriers: set[str] = field(default_factory=set)
     builds: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
+    single: list[pl.DataFrame] = field(default_factory=list)
 
     def take(self, block: pl.DataFrame) -> None:
         """Take in the rows of a block.
@@ -121,7 +127,9 @@ class _Found:
         passed = _passed(somatic, self)
         self.left_out["somatic"] += somatic.height
         self.left_out["passed"] += passed.height
-        classified = _classified(_named_genes(_changed(passed, self), self), self)
+        changed = _changed(passed, self)
+        self.single += [substitutions_of(changed)] if self.substitutions else []
+        classified = _classified(_named_genes(changed, self), self)
         self.blocks.append(_once(classified, self).select(list(SCHEMA)).cast(pl.Schema(SCHEMA)))
 
     def leave(self, why: str, before: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
@@ -169,12 +177,12 @@ _SAID = {
 }
 
 
-def _found(path: Path) -> _Found:
+def _found(path: Path, substitutions: bool) -> _Found:
     """Read a MAF block by block, as UTF-8, or as Windows-1252 where it is none."""
     for encoding in ("utf-8", "cp1252"):
         try:
             head, blocks = maf_blocks(path, encoding)
-            found = _Found(head)
+            found = _Found(head, substitutions)
             for block in blocks:
                 found.take(block)
             return found

@@ -20,6 +20,26 @@ SCHEMA: dict[str, pl.DataType] = {
 }  # fmt: skip
 
 
+SUBSTITUTIONS = ("sample", "chromosome", "start", "reference", "allele")
+"""Columns of what signatures are refitted to: changes of one base, each once in a sample, wherever they lie."""
+
+
+def substitutions_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the changes of one base among rows with the columns of `SUBSTITUTIONS`, each once.
+
+    Args:
+        frame: Variants that passed.
+
+    >>> rows = {"sample": ["S1"] * 3, "chromosome": ["1"] * 3, "start": [5, 5, 9], "reference": ["C", "c", "CA"], "allele": ["T", "T", "C"]}
+    >>> substitutions_of(pl.DataFrame(rows)).height
+    1
+    """
+    one = frame.select(SUBSTITUTIONS).with_columns(pl.col("reference", "allele").cast(pl.String()).str.to_uppercase())
+    kept = one.filter(pl.col("reference").str.contains("^[ACGT]$") & pl.col("allele").str.contains("^[ACGT]$"))
+    schema = pl.Schema({name: SCHEMA[name] for name in SUBSTITUTIONS})
+    return kept.filter(pl.col("reference") != pl.col("allele")).unique(maintain_order=True).cast(schema)
+
+
 def alike(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
     """Return which rows may be equal to another: those whose hash comes again. Of all others it is certain that none is.
 
@@ -62,6 +82,7 @@ class MutationData:
         notes: Ledger lines: what was left out and why, repeated variants merged, aliases renamed.
         renamed: Outdated symbols of the source and the approved symbols they became.
         panels: Panel of each sample, where samples of one file were sequenced with several; None where `panel` says it of all.
+        substitutions: Changes of one base (`SUBSTITUTIONS`), where they were asked for.
         unknown: Pairs (sample, gene) of which a protein-changing variant may be there and may not: a genotype is missing.
     """
 
@@ -72,6 +93,7 @@ class MutationData:
     renamed: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[tuple[str, str], ...] = ()
     panels: Panels | None = None
+    substitutions: pl.DataFrame | None = None
 
     def nonsynonymous(self) -> pl.DataFrame:
         """Return the variants that change a protein; with a panel, those of its genes."""
@@ -112,7 +134,8 @@ def on_panels(data: MutationData, panels: Panels) -> MutationData:
     kept = tuple(name for name in data.profiled if name in panels.of)
     mine = Panels({name: panels.of[name] for name in kept}, panels.covered)
     of_kept = data.variants.filter(pl.col("sample").is_in(kept))
-    whole = replace(data, variants=of_kept, profiled=kept, panels=mine)
+    single = None if data.substitutions is None else data.substitutions.filter(pl.col("sample").is_in(kept))
+    whole = replace(data, variants=of_kept, profiled=kept, panels=mine, substitutions=single)
     changing = of_kept.filter(pl.col("classification").is_in(list(NONSYNONYMOUS))).height
     used = sorted({name for name in mine.of.values() if name})
     unsized = sum(panels.covered[name].megabases is None for name in used)
@@ -132,4 +155,5 @@ def without_variants(profiled: Sequence[str]) -> MutationData:
     >>> without_variants(["S2", "S1"]).profiled
     ('S1', 'S2')
     """
-    return MutationData(pl.DataFrame(schema=SCHEMA), tuple(sorted(profiled)))
+    none = pl.DataFrame(schema=SCHEMA)
+    return MutationData(none, tuple(sorted(profiled)), substitutions=none.select(SUBSTITUTIONS))

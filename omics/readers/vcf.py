@@ -15,7 +15,7 @@ from unibase.omics.genes import current_symbols
 from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.lines import text_lines
-from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData
+from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, SUBSTITUTIONS, MutationData, substitutions_of
 from unibase.omics.readers.vcf_refusals import refuse_germline, refuse_what_says_nothing
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, SEVERAL_SAMPLES
 
@@ -115,6 +115,8 @@ class _Found:
     structural: int = 0
     in_normal: int = 0
     pairs: int = 0
+    single: list[tuple[str, str, int, str, str]] | None = None
+    """Changes of one base, where they are asked for."""
 
     def take(self, row: tuple[object, ...], sample: str) -> None:
         """Take in a variant of a sample; texts of many are held once."""
@@ -138,7 +140,7 @@ _TOGETHER = 100_000
 """Variants that wait as rows."""
 
 
-def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) -> MutationData:
+def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None, substitutions: bool = False) -> MutationData:
     """Read annotated somatic VCFs (plain, gzip or bgzip); every tumour read is profiled.
 
     Tumours and normals are told apart by the header (`##tumor_sample`, `##SAMPLE`, `##PEDIGREE`), else by the names of the columns;
@@ -150,13 +152,14 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
     Args:
         paths: The files.
         samples: Name of the only tumour of each file; by default as told above.
+        substitutions: Keep the changes of one base, those without a gene too, for signatures.
 
     Raises:
         Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `germline-calls`,
             `truncated-file`.
         UserError: If a file is not there.
     """
-    found = _Found()
+    found = _Found(single=[] if substitutions else None)
     names: set[str] = set()
     for i, path in enumerate(map(Path, paths)):
         if not path.exists():
@@ -180,7 +183,9 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
     distinct = variants.with_columns(pl.col("gene").replace(renamed)).unique(
         subset=["gene", "chromosome", "start", "end", "reference", "allele", "sample"], keep="first", maintain_order=True
     )
-    return MutationData(distinct, tuple(sorted(names)), None, tuple(notes), renamed, unknown)
+    kept = found.single
+    single = None if kept is None else substitutions_of(pl.DataFrame(kept, schema=[*SUBSTITUTIONS], orient="row"))
+    return MutationData(distinct, tuple(sorted(names)), None, tuple(notes), renamed, unknown, substitutions=single)
 
 
 def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
@@ -284,6 +289,8 @@ def _take_record(cells: list[str], header: Header, tumours: list[tuple[int, str]
         if not carriers and not missing:
             found.annotated += header.fields.key(info) is not None
             continue
+        if found.single is not None and number not in normals and len(cells[3]) == len(allele) == 1:
+            found.single += [(name, re.sub("(?i)^chr", "", cells[0]), int(cells[1]), cells[3], allele) for name in carriers]
         told = annotation_of(header.fields, info, cells[3], allele, number if several else None)
         found.annotated += told is not None
         if told is None:

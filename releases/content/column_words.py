@@ -98,6 +98,8 @@ def of_value(assay: str, variable: str) -> dict[str, str]:
 
 SCORES = ("ssgsea_", "ulm_")
 """How the names of scores of gene sets begin, behind that of their assay."""
+REFITTED = "signature_"
+"""How the names of refitted mutational signatures begin."""
 _TABLES = {**dict.fromkeys(("AVAL", "AVAL_MIN", "AVAL_MAX", "CNSR", "ENTRY"), "adtte"), "AVALC": "adrs"}
 """Table of each kind of column `<PARAMCD>_<kind>` of `obs`."""
 
@@ -110,6 +112,10 @@ def of_annotation(column: str) -> dict[str, str] | None:
         label, text = _MODALITY[column]
     elif column.startswith(SCORES):
         label, text = column, f"Score of the gene set {column.partition('_')[2]}, as the column of the table analysis has it."
+    elif column.startswith(REFITTED):
+        name = column.removeprefix(REFITTED)
+        cosine = "Cosine of the spectrum of substitutions and what all signatures explain of it."
+        label, text = column, cosine if name == "cosine" else f"Substitutions of the sample that the signature {name} explains."
     else:
         return None
     return {**dict.fromkeys(TEXT_FIELDS, ""), "label": label, "derivation": text, "source": "unibase"}

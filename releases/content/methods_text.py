@@ -105,12 +105,24 @@ def _set_scores(options: Mapping[str, Any]) -> list[str]:
     return [f"Gene sets of {PurePath(options['gene_sets']).name} were scored by {named}, each sample from its own values alone."]
 
 
+def _signatures(options: Mapping[str, Any]) -> list[str]:
+    """Say which mutational signatures were refitted."""
+    if not options.get("signatures"):
+        return []
+    named, least = PurePath(options["signatures"]).name, options.get("least_substitutions", "")
+    return [
+        f"Mutational signatures of {named} were refitted by least squares without negative contributions (Blokzijl et al., Genome Med "
+        f"2018;10:33) in each sample of at least {least} single-base substitutions, from the sample alone."
+    ]
+
+
 def _assays(modalities: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     """Return how each assay was normalised, where the settings say a method."""
     sentences = []
     for assay, shape in modalities.items():
         if assay in ("radiomics", "clinical"):
             continue
+        sentences += _signatures(dict(dict(settings.get("assays", {})).get(assay) or {}))
         method = dict(dict(settings.get("assays", {})).get(assay) or {}).get("method")
         if method:
             cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import anndata
@@ -16,9 +17,11 @@ from scipy import sparse
 from tests.flows import demo
 from tests.known_keys import known_key
 from tests.omics.test_nanostring import rcc
+from tests.omics.test_signatures import genome
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
+from unibase.methods.signatures import TYPES
 from unibase.omics.readers.profiles import read_profiled
 from unibase.omics.samples.sheet_file import read_samples
 from unibase.privacy.keys import write_key_file
@@ -79,11 +82,39 @@ def write_assays(home: Path) -> dict[str, int]:
     # Genes of the simulated counts, and of a set that they lack.
     (home / "sets.gmt").write_text("IMMUNE\tsimulated\tCD8A\tCD274\tCA9\tLDHA\tMKI67\nMOUSE\t\tTrp53\tKras\n")
     study["assays"]["rna"] |= {"gene_sets": "sets.gmt", "scores": ["ssgsea", "ulm"]}
+    write_signatures(home)
+    study["assays"]["mutations"] |= {"signatures": "sbs.txt", "genome": "genome.fa", "least_substitutions": 40}
     for name in ASSAYS:
         study["windows"][name] = {"from_days": -365, "to_days": 0, "choose": "latest"}
     with open(home / "study.yaml", "w", encoding="utf-8") as file:
         yaml.dump(study, file)
     return counts
+
+
+def write_signatures(home: Path) -> None:
+    """Write two signatures, a genome of one short chromosome, and 60 substitutions of the first on it in each sample of centre A."""
+    path, text = genome(home)
+    rows = [(at, text[at - 1], "A") for at in range(3, 4000) if text[at - 1] == "C"][:60]
+    first = [float(kind[2:5] == "C>A") / 16 for kind in TYPES]
+    second = [float(kind[2:5] == "T>G") / 16 for kind in TYPES]
+    lines = [f"{kind}\t{a!r}\t{b!r}" for kind, a, b in zip(TYPES, first, second, strict=True)]
+    (home / "sbs.txt").write_text("Type\tSBS4\tSBS17\n" + "\n".join(lines) + "\n")
+    file = home / "centre_a" / "omics" / "mutations.maf.gz"
+    head, titles, *others = gzip.decompress(file.read_bytes()).decode().splitlines()
+    for name in read_profiled(home / "centre_a" / "omics" / "profiled.txt"):
+        for at, reference, allele in rows:
+            said = {
+                "Hugo_Symbol": "Unknown",
+                "Chromosome": "chr7",
+                "Start_Position": at,
+                "End_Position": at,
+                "NCBI_Build": "GRCh38",
+            }
+            said |= {"Variant_Classification": "IGR", "Reference_Allele": reference, "Tumor_Seq_Allele1": reference}
+            said |= {"Tumor_Seq_Allele2": allele, "Tumor_Sample_Barcode": name}
+            others.append("\t".join(str(said.get(title, "")) for title in titles.split("\t")))
+    assert path.name == "genome.fa"
+    file.write_bytes(gzip.compress("\n".join([head, titles, *others, ""]).encode(), mtime=0))
 
 
 def write_cells(path: Path, samples: list[str], generator: np.random.Generator) -> None:
@@ -130,6 +161,16 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
         assert dictionary.filter((pl.col("table") == "analysis") & (pl.col("column") == column))["derivation"].item()
+    # Signatures are refitted where substitutions suffice: in the samples of centre A.
+    refitted = analysis.select("mutations_signature_SBS4", "mutations_signature_SBS17").drop_nulls()
+    assert refitted.height >= 5
+    assert refitted["mutations_signature_SBS4"].to_list() == pytest.approx([60.0] * refitted.height, rel=0.5)
+    assert refitted["mutations_signature_SBS17"].to_list() == pytest.approx([0.0] * refitted.height)
+    with_exposures = cohort.mod["mutations"].obs.dropna(subset=["signature_SBS4", "signature_cosine"])
+    assert len(with_exposures) == refitted.height and set(with_exposures["centre"]) == {"A"}
+    told = dictionary.filter((pl.col("table") == "analysis") & pl.col("column").str.starts_with("mutations_signature_"))
+    assert told.height == 3 and told["derivation"].str.contains("fewer than 40 substitutions").all()
+    assert "Mutational signatures of sbs.txt were refitted" in methods
     scored = cohort.mod["rna"].obs["ssgsea_IMMUNE"]
     table = dict(analysis.select(pl.col("subject_id").cast(pl.String), "rna_ssgsea_IMMUNE").drop_nulls().iter_rows())
     assert {name: table[name] for name in scored.dropna().index} == scored.dropna().to_dict() and len(scored.dropna()) >= 5

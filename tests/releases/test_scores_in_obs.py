@@ -14,7 +14,9 @@ from unibase.releases.content.column_words import of_annotation
 from unibase.releases.content.multimodal import Modality
 
 
-@pytest.mark.parametrize("column", ["profiled", "variants", "tmb", "panel", "events", "cells", "fraction_altered", "hrd_sum"])
+@pytest.mark.parametrize(
+    "column", ["profiled", "variants", "tmb", "panel", "events", "cells", "fraction_altered", "hrd_sum", "signature_SBS1"]
+)
 def test_what_readers_compute_of_samples_has_words(column: str) -> None:
     assert of_annotation(column)  # without them a study with the assay is not published
 
