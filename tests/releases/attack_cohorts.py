@@ -9,17 +9,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import random
 import re
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
 
 from tests.releases.attacker import MASK, Tables
 from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
@@ -30,11 +32,16 @@ Kind = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Said:
-    """One number that a version shows, or masks (None), of the persons for whom `of` holds."""
+    """One number of those for whom `of` holds: a version shows it, masks it (None), or says `between` which values it is.
+
+    What is not `drawn` stands nowhere, but nobody shall find it out either.
+    """
 
     name: str
     of: Callable[[Kind], bool]
     value: int | None
+    between: tuple[float, float] | None = None
+    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,22 @@ def _opens(rows: Sequence[list[str]], place: int, column: str, numeric: bool) ->
     return opening.index(place) == ["sex", "STAGE", "AGE"].index(column) if place in opening else False
 
 
+def coverage_said(page: Page, concept: str, has: Callable[[Kind], bool]) -> list[Said]:
+    """What the section on coverage says of a concept by centre."""
+    heads = next((row for row in page.rows("coverage") if row[0] == "Concept"), [])
+    cells = next((row for row in page.rows("coverage") if row[0] == concept), [])
+    enough = int(page.manifest["smallest"])  # type: ignore[call-overload]
+    said = []
+    for centre, cell in zip(heads[2:], cells[2:], strict=False):
+        least = int(re.sub(r"\D", "", cell) or 0)
+        between = (0.0, math.inf) if cell == MASK else (float(least), float(least + enough - 1 if least else 0))
+        said.append(Said(f"coverage {concept} {centre}", lambda k, c=centre: k[0] == c and has(k), None, between))
+        for name, having in (("coverage", True), ("lacks", False)):
+            of = lambda k, c=centre, h=having: k[0] == c and has(k) == h  # noqa: E731
+            said.append(Said(f"{name} {concept} {centre}", of, None, drawn=False))
+    return said
+
+
 def response_said(page: Page) -> list[Said]:
     """Best responses; a kind is `(response,)`."""
     said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
@@ -156,21 +179,22 @@ def response_said(page: Page) -> list[Said]:
 
 
 def endpoint_said(page: Page) -> list[Said]:
-    """The endpoint; a kind is `(event, unassessed)`."""
+    """The endpoint; a kind is `(centre, event, unassessed)`."""
     said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
+    said += [Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()]
     found = re.search(r'lang="en">([•\d\u202f]+) subjects, ([•\d\u202f]+) events', page.text)
     assert found is not None
-    said += [Said("followed", lambda k: True, _number(found[1])), Said("events", lambda k: bool(k[0]), _number(found[2]))]
+    said += [Said("followed", lambda k: True, _number(found[1])), Said("events", lambda k: bool(k[1]), _number(found[2]))]
     share = re.search(r"Warning: (\d+) % of subjects", page.text)
     size = _number(found[1])
     if share and size:
         fits = [n for n in range(size + 1) if f"{100 * n / size:.0f}" == share[1]]
-        said += [Said("unassessed", lambda k: bool(k[1]), fits[0])] if len(fits) == 1 else []
+        said += [Said("unassessed", lambda k: bool(k[2]), fits[0])] if len(fits) == 1 else []
     elif "some subjects are censored at the index" in page.text:
-        said.append(Said("unassessed", lambda k: bool(k[1]), None))
+        said.append(Said("unassessed", lambda k: bool(k[2]), None))
     for column, event in (("EVNTDESC", False), ("CNSDTDSC", True)):
-        said.append(Said(f"{column} missing", lambda k, e=event: bool(k[0]) == e, page.word("adtte", column)["missing"]))  # type: ignore[arg-type]
-    return said
+        said.append(Said(f"{column} missing", lambda k, e=event: bool(k[1]) == e, page.word("adtte", column)["missing"]))  # type: ignore[arg-type]
+    return said + coverage_said(page, "death", lambda k: bool(k[1]))
 
 
 @dataclass
@@ -194,83 +218,163 @@ class Tally:
         )
 
 
-def _moved(second: Page) -> tuple[bool, bool]:
-    """Whether the page says that nobody came or left, and that no cell of a subject changed."""
+def _moved(second: Page) -> tuple[tuple[float, float], tuple[float, float], list[str]]:
+    """Between how many came and left, and in which columns values changed."""
     text = re.sub(r"<[^>]+>", " ", second.text)
     said = re.search(r"([•\d]+) subjects added, ([•\d]+) removed", text)
-    still = bool(said and (said[1], said[2]) == ("0", "0"))
-    return still, still and "No value changed." in text
+    assert said is not None
+    told = [(0, math.inf) if word == MASK else (float(word), float(word)) for word in (said[1], said[2])]
+    return told[0], told[1], [row[0] for row in second.rows("changes")[1:]] + re.findall(r"(\w+): [^ ]+(?: \d+)? *rows", text)
 
 
-def attack_kind(
-    said: Sequence[Sequence[Said]],
-    kind_of: Callable[[Patient], Kind],
-    studies: Sequence[Study],
-    still: bool,
-    tally: Tally,
-    name: str,
-) -> None:
-    """Solve for each masked number of the versions together.
+@dataclass(frozen=True)
+class Goal:
+    """A sum that an attacker is after, what it is in truth, and the smallest count that may be shown."""
+
+    name: str
+    row: dict[int, float]
+    truth: int
+    min_cell: int
+    drawn: bool
+
+
+@dataclass
+class Program:
+    """What all outputs of the versions say together: rows of `low <= row @ x <= high` over the unknowns of all lines of attack."""
+
+    size: int = 0
+    rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
+
+    def unknowns(self, count: int) -> int:
+        """Make room for some unknowns, and return the place of the first."""
+        self.size += count
+        return self.size - count
+
+    def says(self, row: dict[int, float], low: float, high: float) -> None:
+        """Note between which values a sum is."""
+        self.rows.append((row, low, high))
+
+    def dense(self, row: dict[int, float]) -> np.ndarray:
+        """Return a sum as a row over all unknowns."""
+        found = np.zeros(self.size)
+        found[list(row)] = list(row.values())
+        return found
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of attack in the program: where its unknowns begin, and of whom they are.
 
     Unknown are, of each kind, those who stayed alike, those of the first version alone, and those of the second alone.
     """
-    domains = [
-        sorted({kind[i] for s in studies for kind in map(kind_of, s.patients.values())}, key=repr)
-        for i in range(20)
-        if all(len(kind_of(p)) > i for p in studies[0].patients.values())
-    ]
-    kinds = list(itertools.product(*domains))
-    parts = [(1, 1, 0), (1, 0, 1)] if len(said) == 2 else [(1,)]
-    rows, values, goals = [], [], []
-    for one, part, study in zip(said, parts, studies, strict=True):
+
+    kinds: list[Kind]
+    first: int
+    versions: int
+
+    def row(self, of: Callable[[Kind], bool], parts: Sequence[int]) -> dict[int, float]:
+        """Return the sum of those for whom `of` holds, in some parts: 0 stayed, 1 left, 2 came."""
+        inside = [n for n, kind in enumerate(self.kinds) if of(kind)]
+        return {self.first + part * len(self.kinds) + n: 1.0 for part in parts for n in inside}
+
+    def version(self, number: int) -> tuple[int, ...]:
+        """Return the parts of which a version consists."""
+        return (0, number + 1) if self.versions == 2 else (0,)
+
+
+def lay_out(program: Program, name: str, read: Sequence[Sequence[Said]], studies: Sequence[Study], tally: Tally) -> Line:
+    """Write one line of attack into the program: what is shown, and what is to be found out."""
+    kind_of = LINES[name][1]
+    known = {kind for study in studies for kind in map(kind_of, study.patients.values())}
+    kinds = list(itertools.product(*(sorted(set(domain), key=repr) for domain in zip(*known, strict=True))))
+    line = Line(kinds, program.unknowns(len(kinds) * (3 if len(read) == 2 else 1)), len(read))
+    for number, (said, study) in enumerate(zip(read, studies, strict=True)):
         true = Counter(kind_of(p) for p in study.patients.values())
-        for number in one:
-            inside = np.array([number.of(kind) for kind in kinds], dtype=float)
-            row = np.concatenate([p * inside for p in part])
-            truth = sum(n for kind, n in true.items() if number.of(kind))
-            if number.value is None:
-                goals.append((f"{name}: {number.name}", row, truth, study.min_cell))
+        for one in said:
+            row = line.row(one.of, line.version(number))
+            truth = sum(n for kind, n in true.items() if one.of(kind))
+            if one.between is not None:
+                assert one.between[0] <= truth <= one.between[1], (name, one.name, one.between, truth)
+                program.says(row, *one.between)
+            elif one.value is None:
+                named = f"{name}: {one.name}, version {number + 1}"
+                program.goals.append(Goal(named, row, truth, study.min_cell, one.drawn))
             else:
-                assert number.value == truth, (name, number.name, number.value, truth)
-                rows.append(row)
-                values.append(number.value)
-    tally.shown += len(rows)
-    if len(said) == 2 and still:
-        rows += [np.concatenate([np.zeros(len(kinds)), np.ones(len(kinds)), np.zeros(len(kinds))])]
-        values.append(0)
-        rows += [np.concatenate([np.zeros(2 * len(kinds)), np.ones(len(kinds))])]
-        values.append(0)
-    _judge(np.array(rows), np.array(values, dtype=float), goals, tally)
+                assert one.value == truth, (name, one.name, one.value, truth)
+                program.says(row, one.value, one.value)
+                tally.shown += 1
+    return line
 
 
-def _judge(rows: np.ndarray, values: np.ndarray, goals: Sequence[tuple[str, np.ndarray, int, int]], tally: Tally) -> None:
-    for name, row, truth, min_cell in goals:
-        small = 0 < truth < min_cell
-        tally.masked += 1
-        tally.small += small
-        low, high = _bounds(rows, values, row, min_cell)
+def link(program: Program, lines: dict[str, Line], pages: Sequence[Page], centres: Sequence[str]) -> None:
+    """Say that the lines are of the same persons: as many by centre, or in all, in each version; and who came and left."""
+    whole = lines["cohort"]
+    for name, line in lines.items():
+        places = centres if name in OF_CENTRES else [None]
+        for centre, number in itertools.product(places, range(len(pages))):
+            of = (lambda k: True) if centre is None else (lambda k, c=centre: k[0] == c)
+            ours, theirs = line.row(of, line.version(number)), whole.row(of, whole.version(number))
+            program.says(ours | {place: -1.0 for place in theirs}, 0, 0) if line is not whole else None
+    if len(pages) == 2:
+        added, removed, changed = _moved(pages[1])
+        for name, line in lines.items():
+            if not any(column.startswith(COLUMNS_OF[name]) for column in changed):
+                for part, told in ((1, removed), (2, added)):
+                    program.says(line.row(lambda k: True, [part]), *told)
+
+
+def attack_together(pages: Sequence[Page], studies: Sequence[Study], tally: Tally, seed: str) -> None:
+    """Solve for each masked number with all that all outputs of the versions say."""
+    program = Program()
+    lines = {name: lay_out(program, name, [read(page) for page in pages], studies, tally) for name, (read, _) in LINES.items()}
+    link(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
+    rows = np.array([program.dense(row) for row, _, _ in program.rows])
+    low, high = (np.array([told[place] for told in program.rows], dtype=float) for place in (1, 2))
+    goals = {tuple(sorted(goal.row)): goal for goal in program.goals}.values()
+    _judge(
+        Constraints(rows, low, high),
+        [(replace(goal, name=f"{seed}, {goal.name}"), program.dense(goal.row)) for goal in goals],
+        tally,
+    )
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Rows and between which values each is."""
+
+    rows: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def _judge(known: Constraints, goals: Sequence[tuple[Goal, np.ndarray]], tally: Tally) -> None:
+    for goal, row in goals:
+        small = 0 < goal.truth < goal.min_cell
+        tally.masked += goal.drawn
+        tally.small += small and goal.drawn
+        low, high = _bounds(known, row, goal.min_cell)
+        assert low - 0.5 < goal.truth < high + 0.5, (goal.name, low, goal.truth, high)
         if high - low < 0.5:
-            tally.recovered.append(f"{name} = {truth}")
-            tally.small_recovered += [f"{name} = {truth}"] if small else []
-        elif small and high - low < min_cell - 1:
-            tally.narrowed.append(f"{name} = {truth} in {low:.0f} to {high:.0f}")
+            tally.recovered.append(f"{goal.name} = {goal.truth}")
+            tally.small_recovered += [f"{goal.name} = {goal.truth}"] if small else []
+        elif small and high - low < goal.min_cell - 1:
+            tally.narrowed.append(f"{goal.name} = {goal.truth} in {low:.0f} to {high:.0f} of {goal.min_cell}")
 
 
-def _bounds(rows: np.ndarray, values: np.ndarray, goal: np.ndarray, enough: int) -> tuple[float, float]:
+def _bounds(known: Constraints, goal: np.ndarray, enough: int) -> tuple[float, float]:
     """The least and greatest value: by linear programming, and in whole numbers where that leaves few."""
-    ends = []
-    for sign in (1.0, -1.0):
-        found = linprog(sign * goal, A_eq=rows, b_eq=values, bounds=(0, None), method="highs")
-        assert found.status in (0, 3), found.message
-        ends.append(sign * found.fun if found.status == 0 else np.inf)
-    if ends[1] - ends[0] >= 2 * enough:
-        return ends[0], ends[1]
-    kept = LinearConstraint(rows, values, values)
-    whole = []
-    for sign, end in zip((1.0, -1.0), ends, strict=True):
-        result = milp(sign * goal, constraints=kept, integrality=np.ones(len(goal)), bounds=Bounds(0, np.inf))
-        whole.append(sign * result.fun if result.status == 0 else end)
-    return whole[0], whole[1]
+    kept = LinearConstraint(csr_array(known.rows), known.low, known.high)
+    ends = [0.0, np.inf]
+    for whole in (False, True):
+        for place, sign in enumerate((1.0, -1.0)):
+            kinds = np.full(len(goal), int(whole))
+            found = milp(sign * goal, constraints=kept, integrality=kinds, bounds=Bounds(0, np.inf), options={"time_limit": 20})
+            assert found.status in (0, 1, 3, 4), found.message
+            ends[place] = sign * found.fun if found.status == 0 else ends[place]
+        if ends[1] - ends[0] >= 2 * enough:
+            break
+    return ends[0], ends[1]
 
 
 def step_months(page: Page) -> list[float]:
@@ -326,13 +430,26 @@ LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]]
             *cohort_said(page)[:1],
             *(Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()),
             *_column(page, "analysis", "crp", lambda k: k[1] is not None),
+            *coverage_said(page, "crp", lambda k: k[1] is not None),
         ],
         lambda p: (p.centre, None if p.crp is None else "known"),
     ),
     "response": (response_said, lambda p: (p.response,)),
-    "endpoint": (endpoint_said, lambda p: (p.event, not p.event and p.days <= 1)),
+    "endpoint": (endpoint_said, lambda p: (p.centre, p.event, not p.event and p.days <= 1)),
 }
 """Lines of attack: what is read, and what tells persons apart in it."""
+OF_CENTRES = ("cohort", "sex", "stage", "age", "crp", "endpoint")
+"""Lines that tell the persons of a centre apart."""
+COLUMNS_OF = {
+    "cohort": "analysis.",
+    "sex": "subjects.sex",
+    "stage": "subjects.STAGE",
+    "age": "subjects.AGE",
+    "crp": "analysis.crp",
+    "response": "adrs",
+    "endpoint": "adtte",
+}
+"""What the names of the columns begin with whose changes move persons within a line."""
 
 
 def attack(seed: int, folder: Path, tally: Tally) -> None:
@@ -343,9 +460,7 @@ def attack(seed: int, folder: Path, tally: Tally) -> None:
     folders = [write(first, folder / "1")]
     folders.append(write(studies[1], folder / "2", folders[0]))
     pages = [Page.read(one) for one in folders]
-    _, unchanged = _moved(pages[1])
-    for name, (read, kind_of) in LINES.items():
-        attack_kind([read(page) for page in pages], kind_of, studies, unchanged, tally, f"seed {seed}, {name}")
+    attack_together(pages, studies, tally, f"seed {seed}")
     attack_curve(pages, studies, tally)
 
 

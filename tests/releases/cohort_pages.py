@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import zarr
 
+from unibase.clinical.derived.code_counts import COVERAGE
 from unibase.groundwork.tables import EVENTS, FEATURES, QUARANTINE
 from unibase.releases import report
 from unibase.releases.content import dictionary, weighing
@@ -54,6 +55,10 @@ class Study:
     version: str
     min_cell: int
     patients: Mapping[int, Patient]
+
+
+CONCEPTS: Mapping[str, Callable[[Patient], bool]] = {"crp": lambda p: p.crp is not None, "death": lambda p: p.event}
+"""What the section on coverage counts."""
 
 
 def random_study(rng: random.Random) -> Study:
@@ -161,6 +166,7 @@ def write(study: Study, folder: Path, previous: Path | None = None) -> Path:
         "subjects": counts[cohort_counts.Cell()],
         "modalities": {name: {"subjects": counts[cohort_counts.Cell(has=name)], "variables": 1} for name in ASSAYS},
         "previous": "" if previous is None else "1.0.0",
+        "smallest": study.min_cell,
     }
     _write_outputs(study, folder, weighed, about, previous)
     return folder
@@ -189,6 +195,16 @@ def _write_rows_of_modalities(have: Mapping[str, list[str]], folder: Path) -> No
             group.create_array("_index", data=np.array(names, dtype=np.int64))
 
 
+def _coverage(study: Study) -> pl.DataFrame:
+    people = study.patients.values()
+    rows = [
+        (concept, centre, 0, sum(p.centre == centre and has(p) for p in people), "")
+        for concept, has in CONCEPTS.items()
+        for centre in sorted({p.centre for p in people})
+    ]
+    return pl.DataFrame(rows, schema=COVERAGE, orient="row")
+
+
 def _write_outputs(
     study: Study, folder: Path, weighed: weighing.Weighed, about: Mapping[str, object], previous: Path | None
 ) -> None:
@@ -197,7 +213,17 @@ def _write_outputs(
     (folder / "dictionary" / "dictionary.json").write_text(json.dumps(dictionary.to_json(weighed.dictionary)), encoding="utf-8")
     changes = None if previous is None else compare(previous, folder, read_manifest(previous), about)
     page = report.ReportData(
-        "attacked", "Attacked", study.version, "", folder, weighed, about, study.min_cell, changes=changes, previous=previous
+        "attacked",
+        "Attacked",
+        study.version,
+        "",
+        folder,
+        weighed,
+        about,
+        study.min_cell,
+        evidence={"coverage": _coverage(study)},
+        changes=changes,
+        previous=previous,
     )
     (folder / "report.html").write_text(report.render(page), encoding="utf-8")
     decisions.frame([*weighed.decisions, *page.record]).write_parquet(folder / decisions.FILE)

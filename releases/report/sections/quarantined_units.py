@@ -15,21 +15,22 @@ def _quarantine(data: ReportData) -> list[dict[str, object]]:
     if not frame.height:
         return []
     grouped = frame.group_by("stage", "reason").agg(pl.len().alias("units"), pl.col("remedy").drop_nulls().sort().first())
-    grouped = grouped.sort(["units", "stage", "reason"], descending=[True, False, False])
-    counts = grouped["units"].to_list()
-    masked = suppress(counts, [], data.min_cell)
-    for row, count in zip(grouped.iter_rows(named=True), masked.counts, strict=True):
-        data.told("quarantine", f"{row['stage']}: {row['reason']}", count)
+    masked = suppress(grouped.sort("stage", "reason")["units"].to_list(), [], data.min_cell)
+    # In order of what is shown: the place of a dot between two counts would say between which values its own is.
+    shown = grouped.sort("stage", "reason").with_columns(pl.Series("units", masked.counts, dtype=pl.Int64))
+    shown = shown.sort("units", "stage", "reason", descending=[True, False, False], nulls_last=True)
+    for row in shown.iter_rows(named=True):
+        data.told("quarantine", f"{row['stage']}: {row['reason']}", row["units"])
     top = max((c for c in masked.counts if c), default=1)
     return [
         {
             "stage": row["stage"],
             "reason": row["reason"],
             "remedy": row["remedy"] or "",
-            "count": MASK_TEXT if count is None else str(count),
-            "width": 0 if count is None else round(100 * count / top, 1),
+            "count": MASK_TEXT if row["units"] is None else str(row["units"]),
+            "width": 0 if row["units"] is None else round(100 * row["units"] / top, 1),
         }
-        for row, count in zip(grouped.to_dicts(), masked.counts, strict=True)
+        for row in shown.to_dicts()
     ]
 
 
