@@ -132,6 +132,37 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
 
 @app.command
+def how_many(releases: Path, *, where: list[str]) -> None:
+    """Say how many subjects there would be over all releases, from their safe cubes alone: between which two numbers.
+
+    For those not entitled to the tables: nothing but `cube.parquet` is read, and questions that overlap tell nothing more.
+    Of each study the newest version counts. Who is in two studies is counted in both.
+
+    Example: `unibase how-many releases/ --where "AGE >= 60" --where "SEX = F" --where "rna known"`
+
+    Args:
+        releases: Folder of releases, or of a catalogue of them.
+        where: A condition; may be given several times. `STAGE = III|IV` asks for any of several, `rna known` for who has a
+            modality, `centre = lyon` for a centre.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from unibase.releases.catalogue.site import with_cubes
+    from unibase.releases.read.how_many import over_releases, total
+
+    newest = with_cubes(releases)
+    if not newest:
+        raise UserError(f"No release and no catalogue in {releases}. Write one: unibase catalogue description.yaml site/")
+    found = over_releases(newest, where)
+    table = Table("study", "version", "subjects")
+    for one in found:
+        table.add_row(one.study, one.version, f"does not tell of {one.lacks}" if one.bounds is None else str(one.bounds))
+    Console().print(table)
+    print(f"All that tell: {total(found)} subjects.")
+
+
+@app.command
 def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
     """Write a release as a cBioPortal study folder, days counted from the index.
 

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder, write_text
+from unibase.groundwork.files import atomic_folder, write_bytes, write_text
 from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.described_release import Release, open_release
 from unibase.releases.catalogue.description import AXES, Agent, Description, Text
 from unibase.releases.catalogue.marked_versions import WORDS, read_marks
 from unibase.releases.content import manifest
+from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 
 
 def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
-    """Write the catalogue of all described releases to `target`: `index.html`, and the records of each release.
+    """Write the catalogue of all described releases to `target`: `index.html`, and records and safe cube of each release.
 
     Args:
         releases_folder: Folder of `<study>/<version>/`.
@@ -31,6 +32,8 @@ def write_site(releases_folder: Path | str, descriptions: Mapping[str, Descripti
         for release in releases:
             place = building / str(release.about["study"]) / str(release.about["version"])
             write_records(release.folder, descriptions[release.about["study"]], place)
+            if (cube := safe_cube.read_bytes(release.folder)) is not None:
+                write_bytes(place / safe_cube.FILE, cube)
         write_text(building / "index.html", _render_site([(r, descriptions[r.about["study"]]) for r in releases]))
     return Path(target)
 
@@ -45,6 +48,17 @@ def published(releases_folder: Path | str) -> list[Path]:
         path.parent for path in Path(releases_folder).glob(f"*/*/{manifest.MANIFEST}") if not path.parent.name.startswith(".")
     ]
     return sorted(found, key=lambda p: (p.parent.name, version_key(p.name)))
+
+
+def with_cubes(folder: Path | str) -> list[Path]:
+    """Return, of each study, the newest version in a folder of releases, or of a catalogue, ordered by name.
+
+    Args:
+        folder: Holds `<study>/<version>/` with a manifest, or a safe cube.
+    """
+    cubes = [path.parent for path in Path(folder).glob(f"*/*/{safe_cube.FILE}") if not path.parent.name.startswith(".")]
+    found = sorted({*published(folder), *cubes}, key=lambda p: (p.parent.name, version_key(p.name)))
+    return list({path.parent.name: path for path in found}.values())
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:

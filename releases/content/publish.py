@@ -19,7 +19,7 @@ from unibase.privacy.leaks import leak_scan
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases import report
 from unibase.releases.attack.attackers import attack
-from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, stability_words, weighing
+from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, released_cube, stability_words, weighing
 from unibase.releases.content.coarser import Coarser, coarser
 from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
@@ -257,6 +257,7 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
             previous=inputs.previous,
         )
     )
+    released_cube.write(folder, weighed, inputs.min_cell, inputs.version, inputs.previous)
     _write_dictionary(weighed.dictionary, folder)
     about = _about(inputs, content, weighed)
     write_bytes(folder / "dictionary" / "define.xml", define_xml(weighed.dictionary, about))

@@ -21,10 +21,12 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, lil_array
 
 from tests.releases.attacker import MASK, Tables
 from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
+from unibase.releases.disclosure import safe_cube
+from unibase.releases.disclosure.safe_cube import SafeCube
 
 Kind = tuple[object, ...]
 """What an attacker tells persons apart by in one line of attack, such as centre and stage."""
@@ -52,12 +54,14 @@ class Page:
     text: str
     words: list[dict[str, object]]
     manifest: dict[str, object]
+    cube: SafeCube | None
 
     @classmethod
     def read(cls, folder: Path) -> Page:
         text = (folder / "report.html").read_text(encoding="utf-8")
         words = json.loads((folder / "dictionary" / "dictionary.json").read_text(encoding="utf-8"))
-        return cls(Tables(text), text, words, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return cls(Tables(text), text, words, about, safe_cube.read(folder))
 
     def rows(self, section: str) -> list[list[str]]:
         return self.tables.sections.get(section, [])
@@ -307,6 +311,39 @@ def lay_out(program: Program, name: str, read: Sequence[Sequence[Said]], studies
     return line
 
 
+def lay_cube(
+    program: Program, name: str, line: Line, number: int, cube: SafeCube, centres: Sequence[str]
+) -> list[dict[int, float]]:
+    """Share the persons of each kind out over the blocks of the cube of a version; return the rows of blocks by centre."""
+    dimension, at = CUBE_OF[name]
+    size = len(line.kinds)
+    first = program.unknowns(size * len(cube.blocks))
+    for n, kind in enumerate(line.kinds):
+        own = line.row(lambda k, kind=kind: k == kind, line.version(number))
+        program.says(own | {first + b * size + n: -1.0 for b in range(len(cube.blocks))}, 0, 0)
+    for b, block in enumerate(cube.blocks):
+        program.says({first + b * size + n: 1.0 for n in range(size)}, block.persons, block.persons)
+        for n, kind in enumerate(line.kinds):
+            if at(kind) not in block.levels.get(dimension, (at(kind),)):
+                program.says({first + b * size + n: 1.0}, 0, 0)
+    return [
+        {first + b * size + n: 1.0 for n, kind in enumerate(line.kinds) if kind[0] == centre}
+        for b in range(len(cube.blocks))
+        for centre in centres
+    ]
+
+
+def lay_cubes(program: Program, lines: dict[str, Line], pages: Sequence[Page], centres: Sequence[str]) -> None:
+    """Say what the cubes tell: of each line, and that the blocks are of the same persons in all of them."""
+    for number, page in enumerate(pages):
+        if page.cube is None or page.cube.version != page.manifest["version"]:
+            continue
+        rows = [lay_cube(program, name, lines[name], number, page.cube, centres) for name in CUBE_OF]
+        for other in rows[1:]:
+            for ours, theirs in zip(rows[0], other, strict=True):
+                program.says(ours | {place: -1.0 for place in theirs}, 0, 0)
+
+
 def link(program: Program, lines: dict[str, Line], pages: Sequence[Page], centres: Sequence[str]) -> None:
     """Say that the lines are of the same persons: as many by centre, or in all, in each version; and who came and left."""
     whole = lines["cohort"]
@@ -329,7 +366,10 @@ def attack_together(pages: Sequence[Page], studies: Sequence[Study], tally: Tall
     program = Program()
     lines = {name: lay_out(program, name, [read(page) for page in pages], studies, tally) for name, (read, _) in LINES.items()}
     link(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
-    rows = np.array([program.dense(row) for row, _, _ in program.rows])
+    lay_cubes(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
+    rows = lil_array((len(program.rows), program.size))
+    for place, (row, _, _) in enumerate(program.rows):
+        rows[[place], list(row)] = list(row.values())
     low, high = (np.array([told[place] for told in program.rows], dtype=float) for place in (1, 2))
     goals = {tuple(sorted(goal.row)): goal for goal in program.goals}.values()
     _judge(
@@ -343,7 +383,7 @@ def attack_together(pages: Sequence[Page], studies: Sequence[Study], tally: Tall
 class Constraints:
     """Rows and between which values each is."""
 
-    rows: np.ndarray
+    rows: lil_array
     low: np.ndarray
     high: np.ndarray
 
@@ -438,6 +478,12 @@ LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]]
     "endpoint": (endpoint_said, lambda p: (p.centre, p.event, not p.event and p.days <= 1)),
 }
 """Lines of attack: what is read, and what tells persons apart in it."""
+CUBE_OF: dict[str, tuple[str, Callable[[Kind], str]]] = {
+    "cohort": ("modalities", lambda k: " + ".join(n for n, on in zip(ASSAYS, k[1:], strict=True) if on) or "none"),
+    "sex": ("sex", lambda k: str(k[1])),
+    "stage": ("STAGE", lambda k: "not known" if k[1] is None else str(k[1])),
+}
+"""Dimension of the cube that a line tells apart, and the level of a kind."""
 OF_CENTRES = ("cohort", "sex", "stage", "age", "crp", "endpoint")
 """Lines that tell the persons of a centre apart."""
 COLUMNS_OF = {
@@ -457,8 +503,8 @@ def attack(seed: int, folder: Path, tally: Tally) -> None:
     rng = random.Random(seed)
     first = random_study(rng)
     studies = [first, later(rng, first)]
-    folders = [write(first, folder / "1")]
-    folders.append(write(studies[1], folder / "2", folders[0]))
+    folders = [write(first, folder / first.version)]
+    folders.append(write(studies[1], folder / studies[1].version, folders[0]))
     pages = [Page.read(one) for one in folders]
     attack_together(pages, studies, tally, f"seed {seed}")
     attack_curve(pages, studies, tally)

@@ -19,7 +19,7 @@ import zarr
 from unibase.clinical.derived.code_counts import COVERAGE
 from unibase.groundwork.tables import EVENTS, FEATURES, QUARANTINE
 from unibase.releases import report
-from unibase.releases.content import dictionary, weighing
+from unibase.releases.content import dictionary, released_cube, weighing
 from unibase.releases.content.manifest import MANIFEST
 from unibase.releases.content.manifest import read as read_manifest
 from unibase.releases.content.missingness import Reasons
@@ -160,6 +160,7 @@ def write(study: Study, folder: Path, previous: Path | None = None) -> Path:
     size = len(study.patients)
     flow = [{"step": "has an index", "kept": size, "excluded": 40, "reason": "none"}]
     weighed = weighing.weigh(weighing.Subject(folder, have, {}, flow, described, ["BOR"], study.min_cell, previous))
+    released_cube.write(folder, weighed, study.min_cell, study.version, previous)
     counts = weighed.cohort.counts
     about = {
         "version": study.version,

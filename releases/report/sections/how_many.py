@@ -1,0 +1,67 @@
+"""Section: how many subjects there would be with some characteristics, answered on the page from the safe cube alone."""
+
+from __future__ import annotations
+
+import json
+
+from unibase.releases.content import released_cube
+from unibase.releases.content.released_cube import CENTRE, MODALITIES, UNKNOWN
+from unibase.releases.disclosure import safe_cube
+from unibase.releases.disclosure.safe_cube import SafeCube
+from unibase.releases.read.how_many import levels_of
+from unibase.releases.report.data import Contents, ReportData
+from unibase.releases.report.section import Section
+
+_WORDS = {
+    CENTRE: ("Centre", "Centre"),
+    MODALITIES: ("Modalités, toutes à la fois", "Modalities, all of them"),
+    "SEX": ("Sexe", "Sex"),
+    "AGE": ("Âge à l'index", "Age at the index"),
+    "STAGE": ("Stade", "Stage"),
+}
+_LEVELS = {UNKNOWN: ("non connu", "not known"), released_cube.NONE: ("aucune", "none")}
+
+
+def in_page(cube: SafeCube) -> str:
+    """Return a cube as the JSON that the page counts with: no more than `cube.parquet` holds, levels by number.
+
+    Args:
+        cube: Of the release.
+    """
+    levels = levels_of(cube)
+    names = [name for name in levels if name != CENTRE]
+    blocks = [[one.persons, *([levels[name].index(v) for v in one.levels[name]] for name in names)] for one in cube.blocks]
+    margins = [[one.centre, one.dimension, one.level, one.persons] for one in cube.margins]
+    content = {"levels": levels, "names": names, "blocks": blocks, "margins": margins}
+    # What could end the element that holds it is written otherwise.
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where the cohort is too small for a cube.
+
+    Args:
+        data: The data of the page.
+    """
+    cube = safe_cube.read(data.folder)
+    if cube is None or len(cube.blocks) < 2:
+        return None
+    data.record.extend(released_cube.decisions(cube))
+    levels = levels_of(cube)
+    modalities = sorted({name for level in levels.get(MODALITIES, ()) for name in level.split(" + ")} - {released_cube.NONE})
+    fields = [(name, _WORDS.get(name, (name, name)), modalities if name == MODALITIES else own) for name, own in levels.items()]
+    drawn = [
+        {"name": name, "title": title, "levels": [(level, _LEVELS.get(level, (level, level))) for level in own]}
+        for name, title, own in fields
+    ]
+    stale = cube.version if cube.version != data.version else None
+    return {"fields": drawn, "cube": in_page(cube), "blocks": len(cube.blocks), "stale": stale}
+
+
+SECTION = Section(
+    "how_many",
+    ("Combien y en aurait-il ?", "How many would there be?"),
+    ("Combien", "How many"),
+    contents,
+    after="modalities",
+)

@@ -1,0 +1,168 @@
+"""The safe cube: blocks that tell of nobody alone, answers that hold the truth, and a page that counts as the command does."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.releases.browser import browser
+from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
+from unibase.flows.cli.everything import app
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.released_cube import level_of_modalities
+from unibase.releases.disclosure import safe_cube
+from unibase.releases.disclosure.safe_cube import SafeCube
+from unibase.releases.read.how_many import Bounds, ask, how_many, over_releases
+
+CONDITIONS = {
+    "sex = F": lambda p: p.sex == "F",
+    "STAGE = III|IV": lambda p: p.stage in ("III", "IV"),
+    "STAGE != I": lambda p: p.stage not in ("I", None),
+    "STAGE unknown": lambda p: p.stage is None,
+    "AGE >= 60": lambda p: p.age is not None and p.age >= 60,
+    "AGE < 65": lambda p: p.age is not None and p.age < 65,
+    "AGE = 71": lambda p: p.age == 71,
+    "AGE known": lambda p: p.age is not None,
+    "rna known": lambda p: p.has[0],
+    "mutations unknown": lambda p: not p.has[1],
+    "centre = lyon": lambda p: p.centre == "lyon",
+    "centre != derived": lambda p: p.centre != "derived",
+}
+
+
+def large(seed: int) -> Study:
+    """A study of so many that each number of its page is shown."""
+    study = random_study(random.Random(seed))
+    people = [one for one in study.patients.values() for _ in range(20)]
+    return Study("1.0.0", 5, dict(enumerate(people, 1)))
+
+
+def cube_of(study: Study, folder: Path, previous: Path | None = None) -> tuple[SafeCube | None, Path]:
+    made = write(study, folder / study.version, previous)
+    return safe_cube.read(made), made
+
+
+def levels_of_person(one: Patient) -> dict[str, str]:
+    """What the cube says of a person, worked out by hand."""
+    age = "not known" if one.age is None else f"{one.age // 10 * 10}–{one.age // 10 * 10 + 9}"
+    stage = one.stage or "not known"
+    return {"sex": one.sex, "STAGE": stage, "AGE": age, "modalities": level_of_modalities(one.has, ASSAYS)}
+
+
+def inside(people: Mapping[int, Patient], levels: Mapping[str, tuple[str, ...]]) -> set[int]:
+    return {i for i, one in people.items() if all(levels_of_person(one)[name] in own for name, own in levels.items())}
+
+
+def asked_of(cube: SafeCube, conditions: list[str]) -> Bounds:
+    return how_many(cube, ask(conditions, cube))
+
+
+@pytest.mark.parametrize("seed", range(300, 304))
+def test_blocks_are_disjoint_hold_all_and_none_is_of_a_few(seed: int, tmp_path: Path) -> None:
+    study = random_study(random.Random(seed))
+    cube, _ = cube_of(study, tmp_path)
+    assert cube is not None and cube.version == "1.0.0"
+    parts = [inside(study.patients, block.levels) for block in cube.blocks]
+    assert [len(part) for part in parts] == [block.persons for block in cube.blocks]
+    assert sum(map(len, parts)) == len(study.patients) == len(set().union(*parts))
+    assert min(map(len, parts)) >= study.min_cell
+
+
+@pytest.mark.parametrize("seed", range(300, 302))
+def test_answers_hold_the_truth_and_one_condition_that_the_page_tells_is_exact(seed: int, tmp_path: Path) -> None:
+    study = random_study(random.Random(seed))
+    cube, _ = cube_of(study, tmp_path)
+    assert cube is not None
+    exact = 0
+    for size in (0, 1, 2, 3):
+        for chosen in itertools.combinations(CONDITIONS, size):
+            try:
+                found = asked_of(cube, list(chosen))
+            except KeyError:
+                continue  # What the cube does not tell of is said.
+            truth = sum(all(CONDITIONS[one](p) for one in chosen) for p in study.patients.values())
+            assert found.least <= truth <= found.most, (chosen, found, truth)
+            exact += size == 1 and found.least == found.most
+    assert asked_of(cube, []) == Bounds(len(study.patients), len(study.patients)) and exact
+
+
+@pytest.mark.parametrize("seed", range(300, 310))
+def test_beside_the_cube_before_no_block_tells_of_a_few_who_came_or_left(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    first = random_study(rng)
+    old, folder = cube_of(first, tmp_path)
+    more = {9000 + n: rng.choice(list(first.patients.values())) for n in range(rng.choice([0, 3, first.min_cell, 60]))}
+    people = {**later(rng, first).patients, **more}
+    second, _ = cube_of(Study("1.1.0", first.min_cell, people), tmp_path, folder)
+    assert old is not None and second is not None
+    moved = {i for i in {*people, *first.patients} if people.get(i) != first.patients.get(i)}
+    if second.version == "1.0.0":
+        assert second == old and len(moved) < 60
+        return
+    for block in second.blocks:
+        changed = inside(people, block.levels) ^ inside(first.patients, block.levels)
+        assert not changed or len(changed) >= first.min_cell
+
+
+def test_a_cohort_of_a_few_has_no_cube(tmp_path: Path) -> None:
+    study = random_study(random.Random(1))
+    few = Study("1.0.0", 20, dict(itertools.islice(study.patients.items(), 12)))
+    assert cube_of(few, tmp_path)[0] is None
+
+
+REFUSED = {
+    "STAGE >= II": "have no order",
+    "AGE >= sixty": "with a number",
+    "rna = yes": "is a modality",
+    "nothing": "A filter is a column",
+}
+
+
+@pytest.mark.parametrize("condition", REFUSED)
+def test_what_cannot_be_asked_is_refused_with_the_way_on(condition: str, tmp_path: Path) -> None:
+    cube, folder = cube_of(large(302), tmp_path / "study")
+    assert cube is not None
+    with pytest.raises(UserError, match=REFUSED[condition]):
+        over_releases([folder], [condition])
+
+
+def test_the_command_answers_over_all_releases_from_cubes_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = 0
+    for name, seed in (("été", 302), ("lung", 303)):
+        study = large(seed)
+        _, folder = cube_of(study, tmp_path / name)
+        truth += sum(p.sex == "F" for p in study.patients.values())
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.name != safe_cube.FILE:
+                path.unlink()
+    app(["how-many", str(tmp_path), "--where", "sex = F"], result_action="return_value")
+    assert f"All that tell: {truth} subjects." in capsys.readouterr().out
+    app(["how-many", str(tmp_path), "--where", "GRADE = 3"], result_action="return_value")
+    said = capsys.readouterr().out
+    assert "does not tell of GRADE" in said and "All that tell: 0 subjects." in said
+
+
+def test_the_page_counts_as_the_command_does_and_asks_nobody(tmp_path: Path) -> None:
+    study = large(302)
+    study = replace(study, patients={i: replace(p, centre=f"{p.centre} <b>") for i, p in study.patients.items()})
+    cube, folder = cube_of(study, tmp_path)
+    assert cube is not None
+    levels = [("sex", "F"), ("STAGE", "III"), ("AGE", "60–69"), ("modalities", "rna"), ("centre", "lyon <b>")]
+    with browser(tmp_path / "profile") as page:
+        page.open(folder / "report.html")
+        for chosen in itertools.chain.from_iterable(itertools.combinations(levels, n) for n in range(3)):
+            ticked = [f"#how_many fieldset[data-name='{name}'] input[value='{level}']" for name, level in chosen]
+            if not all(page.run(f'!!document.querySelector("{one}")') for one in ticked):
+                continue
+            page.run("document.querySelector('#how_many form').reset()")
+            for one in ticked:
+                page.run(f'document.querySelector("{one}").click()')
+            said = page.run("new Promise(r => setTimeout(() => r(document.querySelector('#how_many .count').textContent), 5))")
+            asked = [f"{level} known" if name == "modalities" else f"{name} = {level}" for name, level in chosen]
+            assert str(said).replace("–", " to ") == str(asked_of(cube, asked)), chosen
+        assert not page.errors and all(address.startswith("file:") for address in page.requests)
