@@ -132,13 +132,13 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
 
 @app.command
-def how_many(releases: Path, *, where: list[str]) -> None:
+def howmany(releases: Path, *, where: list[str]) -> None:
     """Say how many subjects there would be over all releases, from their safe cubes alone: between which two numbers.
 
     For those not entitled to the tables: nothing but `cube.parquet` is read, and questions that overlap tell nothing more.
     Of each study the newest version counts. Who is in two studies is counted in both.
 
-    Example: `unibase how-many releases/ --where "AGE >= 60" --where "SEX = F" --where "rna known"`
+    Example: `unibase howmany releases/ --where "AGE >= 60" --where "SEX = F" --where "rna known"`
 
     Args:
         releases: Folder of releases, or of a catalogue of them.

@@ -140,9 +140,9 @@ def test_the_command_answers_over_all_releases_from_cubes_alone(tmp_path: Path, 
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.name != safe_cube.FILE:
                 path.unlink()
-    app(["how-many", str(tmp_path), "--where", "sex = F"], result_action="return_value")
+    app(["howmany", str(tmp_path), "--where", "sex = F"], result_action="return_value")
     assert f"All that tell: {truth} subjects." in capsys.readouterr().out
-    app(["how-many", str(tmp_path), "--where", "GRADE = 3"], result_action="return_value")
+    app(["howmany", str(tmp_path), "--where", "GRADE = 3"], result_action="return_value")
     said = capsys.readouterr().out
     assert "does not tell of GRADE" in said and "All that tell: 0 subjects." in said
 
