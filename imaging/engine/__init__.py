@@ -151,7 +151,7 @@ def precompile() -> None:
         setting={"distances": [1, 2], "minimumROIDimensions": 2},
         image_types={"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}, "LBP2D": {"binWidth": 1}},
         feature_classes=classes,
-        ibsi={"bins": 8, "aggregations": sorted(every)},
+        ibsi={"bins": 8, "aggregations": sorted(every), "filters": {"log": {"filter": "log", "sigma": 1.0}}},
     )
     for stored in ("int16", "float32"):
         extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics", stored)

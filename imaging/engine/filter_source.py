@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unibase.imaging.engine.compiled.line_convolution import convolve_lines
 from unibase.imaging.engine.near import Box
 
 Array = np.ndarray
@@ -62,15 +63,15 @@ def margin_of(axes: tuple[int, ...], width: int | Mapping[int, int]) -> tuple[in
     return tuple((width if isinstance(width, int) else width[a]) if a in axes else 0 for a in range(3))
 
 
-def convolve(array: Array, kernel: Array, axis: int) -> Array:
+def convolve(array: Array, kernel: Array, axis: int, lost: int = 0) -> Array:
     """Convolution of `array` (z, y, x) along one axis, zeros beyond; an even kernel has its centre at half its length.
 
-    >>> convolve(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0, 1.0]), axis=0).tolist()
-    [1.0, 2.0, 1.0]
-    """
-    from scipy.ndimage import convolve1d
+    Places within `lost` of the axis's ends are neither wanted nor computed: the result is shorter by twice as many.
 
-    return np.asarray(convolve1d(array, kernel, axis=axis, mode="constant"))
+    >>> convolve(np.array([[[0.0, 1.0, 0.0]]]), np.array([1.0, 2.0, 1.0]), axis=2).tolist()
+    [[[1.0, 2.0, 1.0]]]
+    """
+    return convolve_lines(np.asarray(array, dtype=np.float64), np.asarray(kernel, dtype=np.float64), axis, lost)
 
 
 def pooled(responses: Callable[[], Any], pooling: str) -> Array:

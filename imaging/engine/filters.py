@@ -129,8 +129,8 @@ def _mean(source: Source, spacing: Array, p: FilterSettings) -> Array:
     margin = margin_of(source.axes, size // 2)
     result = source.with_margin(margin)
     for axis in source.axes:
-        result = convolve(result, np.full(size, 1 / size), axis)
-    return trim(result, margin)
+        result = convolve(result, np.full(size, 1 / size), axis, size // 2)
+    return result
 
 
 def _log(source: Source, spacing: Array, p: FilterSettings) -> Array:
@@ -155,13 +155,12 @@ def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: FilterSet
         k = np.arange(-radii[axis], radii[axis] + 1)
         gaussian = np.exp(-(k**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
         second = gaussian * (k**2 / sigma**4 - 1 / sigma**2)
-        margin = margin_of((axis,), radii)
-        here = trim(convolve(smooth, second, axis), margin)
+        here = convolve(smooth, second, axis, radii[axis])
         if derived is not None:
-            here += trim(convolve(derived, gaussian, axis), margin)
+            here += convolve(derived, gaussian, axis, radii[axis])
         derived = here
         if axis != axes[-1]:
-            smooth = trim(convolve(smooth, gaussian, axis), margin)
+            smooth = convolve(smooth, gaussian, axis, radii[axis])
     assert derived is not None
     return derived
 
@@ -284,14 +283,16 @@ def _wavelet(source: Source, spacing: Array, p: FilterSettings) -> Array:
         for order, flips in turns:
             result = array
             for stage in stages:
+                # The margin is used up by the last round.
+                lost = reach if stage is stages[-1] else 0
                 for axis, k, flip in zip(source.axes, order, flips, strict=True):
                     # Turning the kernel is turning the image: an even kernel keeps its centre only so.
                     result = (
-                        np.flip(convolve(np.flip(result, axis), stage[k], axis), axis)
+                        np.flip(convolve(np.flip(result, axis), stage[k], axis, lost), axis)
                         if flip
-                        else convolve(result, stage[k], axis)
+                        else convolve(result, stage[k], axis, lost)
                     )
-            yield trim(result, margin)
+            yield result
 
     return pooled(responses, p["pooling"])
 

@@ -12,11 +12,11 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.engine import intensity, texture
 from unibase.imaging.engine.compiled import texture_counts, value_sums
+from unibase.imaging.engine.maximal_correlation import EPSILON, maximal_correlation
 from unibase.imaging.engine.options import Values
 from unibase.imaging.engine.setting import Setting
 
 Array = np.ndarray
-EPSILON = float(np.spacing(1))
 
 DEPRECATED = {
     "firstorder": ("StandardDeviation",),
@@ -223,7 +223,7 @@ def _glcm_values(p: Array, present: Array) -> Values:
         "Imc1": imc1,
         "Imc2": imc2,
         "Idm": np.sum(difference / (1 + k**2), 0),
-        "MCC": _maximal_correlation(p[0], px[0, :, 0], py[0, 0]),
+        "MCC": maximal_correlation(p[0], px[0, :, 0], py[0, 0]),
         "Idmn": np.sum(difference / (1 + k**2 / levels**2), 0),
         "Id": np.sum(difference / (1 + k), 0),
         "Idn": np.sum(difference / (1 + k / levels), 0),
@@ -258,27 +258,6 @@ def _nan_mean(values: Array) -> float:
     values = values.ravel()
     values = values[~np.isnan(values)]
     return float(np.mean(values)) if len(values) else float("nan")
-
-
-def _maximal_correlation(p: Array, px: Array, py: Array) -> Array:
-    """Square root of the second largest eigenvalue of Q per direction; p (n, n, directions), px and py (n, directions)."""
-    n = p.shape[0]
-    if n < 2:
-        return np.ones(1)
-    if n <= 24:
-        # Small matrices can have a second eigenvalue of exactly zero: the sum is taken in PyRadiomics' order.
-        q = p[:, None, 0, :] * p[None, :, 0, :] / (px[:, None, :] * py[None, None, 0, :] + EPSILON)
-        for g in range(1, n):
-            q += p[:, None, g, :] * p[None, :, g, :] / (px[:, None, :] * py[None, None, g, :] + EPSILON)
-        q = q.transpose(2, 0, 1)
-    else:
-        scaled = p / (px[:, None, :] * py[None, :, :] + EPSILON)
-        q = np.matmul(scaled.transpose(2, 0, 1), p.transpose(2, 1, 0))
-    eigenvalues = np.linalg.eigvals(q)
-    eigenvalues.sort()
-    with np.errstate(invalid="ignore"):
-        root = np.sqrt(eigenvalues[:, -2])
-    return root[~np.isnan(root)].real if np.iscomplexobj(root) else root
 
 
 def without_short_lines(counts: Array, pairs: Array, levels: Array, steps: Array) -> Array:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from unibase.imaging.engine.compiled import value_sums
+
 Array = np.ndarray
 
 EMPHASIS = (
@@ -60,6 +62,8 @@ def nonzero_counts(table: Array, second: Array | None = None) -> tuple[Array, Ar
 
 
 _SHORT = 64
+_LONG = 4096
+"""Up to this length or size entries are summed in a table, beyond it they are sorted."""
 
 
 def grouped_counts(i: Array, j: Array) -> tuple[Array, Array, Array]:
@@ -98,32 +102,15 @@ def emphasis(i: Array, j: Array, counts: Array, voxels: float, constant: float =
     n = counts.sum()
     if n == 0:
         return np.full(len(EMPHASIS), np.nan)
-    i2, j2 = i * i, j * j
     by_level = np.bincount(i.astype(np.int64), counts)
-    _, place = np.unique(j, return_inverse=True)
-    by_length = np.bincount(place, counts)
-    mean_i, mean_j = (counts @ i) / n, (counts @ j) / n
-    p = counts / n
-    return np.array(
-        [
-            (counts / j2).sum() / n,
-            (counts * j2).sum() / n,
-            (counts / i2).sum() / n,
-            (counts * i2).sum() / n,
-            (counts / (i2 * j2)).sum() / n,
-            (counts * i2 / j2).sum() / n,
-            (counts * j2 / i2).sum() / n,
-            (counts * (i2 * j2)).sum() / n,
-            (by_level**2).sum() / n,
-            (by_level**2).sum() / n**2,
-            (by_length**2).sum() / n,
-            (by_length**2).sum() / n**2,
-            n / voxels,
-            (p * (i - mean_i) ** 2).sum(),
-            (p * (j - mean_j) ** 2).sum(),
-            -(p * np.log2(p + constant)).sum(),
-        ]
-    )
+    if j.max() <= _LONG:
+        by_length = np.bincount(j.astype(np.int64), counts)
+    else:
+        by_length = np.bincount(np.unique(j, return_inverse=True)[1], counts)
+    levels, lengths = float(by_level @ by_level), float(by_length @ by_length)
+    sums, spread = value_sums.emphasis_sums(i, j, counts, n, constant)
+    middle = np.array([levels, levels / n, lengths, lengths / n, n * n / voxels])
+    return np.concatenate([np.concatenate([sums, middle]) / n, spread])
 
 
 GLCM = (

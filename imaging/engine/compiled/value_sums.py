@@ -137,3 +137,38 @@ def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarr
         for c in range(rows.shape[1]):
             out[group[r], c] += rows[r, c]
     return out
+
+
+@compiled
+def emphasis_sums(i: np.ndarray, j: np.ndarray, counts: np.ndarray, n: float, constant: float) -> tuple[np.ndarray, np.ndarray]:
+    """What the features of emphasis sum over entries: level `i`, length `j` and occurrences, each float64 (entries,).
+
+    `n` is the sum of `counts`; `constant` is added inside the logarithm.
+
+    Returns:
+        The sums of counts times 1/j2, j2, 1/i2, i2, 1/(i2 j2), i2/j2, j2/i2 and i2 j2 (8,); and the variance of levels, that
+        of lengths, and the entropy (3,).
+    """
+    sums = np.zeros(8)
+    mean_i, mean_j = 0.0, 0.0
+    for k in range(len(i)):
+        a, b, c = i[k] * i[k], j[k] * j[k], counts[k]
+        sums[0] += c / b
+        sums[1] += c * b
+        sums[2] += c / a
+        sums[3] += c * a
+        sums[4] += c / (a * b)
+        sums[5] += c * a / b
+        sums[6] += c * b / a
+        sums[7] += c * (a * b)
+        mean_i += c * i[k]
+        mean_j += c * j[k]
+    mean_i /= n
+    mean_j /= n
+    spread = np.zeros(3)
+    for k in range(len(i)):
+        p = counts[k] / n
+        spread[0] += p * (i[k] - mean_i) ** 2
+        spread[1] += p * (j[k] - mean_j) ** 2
+        spread[2] -= p * np.log2(p + constant)
+    return sums, spread
