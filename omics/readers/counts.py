@@ -22,7 +22,7 @@ from unibase.omics import genes as gene_names
 from unibase.omics.options import Orientation, SampleFrom, Strand
 from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
 from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
-from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, NOT_COUNTS, REPEATED_GENE
+from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, NOT_COUNTS, NOT_RECOGNISED, REPEATED_GENE
 from unibase.omics.recognise.layout import understand
 from unibase.omics.recognise.matrix import Matrix
 
@@ -129,6 +129,12 @@ def file_sample(path: Path) -> str:
 def _from_matrix(matrix: Matrix, table: Table) -> AnnData:
     titles = tuple(table.titles)
     kind = "featurecounts" if set(_FEATURE_COUNTS) <= set(titles) else "table"
+    if matrix.system == "transcripts":
+        raise Unusable(
+            NOT_RECOGNISED,
+            "The rows are transcripts, not genes.",
+            "Sum them by gene (tximport), or give the tool's own files (quant.sf, abundance.tsv) with the key transcripts.",
+        )
     samples = samples_of_alignments(matrix.samples) if kind == "featurecounts" else matrix.samples
     adata = _build(matrix.values, unique(samples), matrix.features, matrix.symbols, kind)
     if matrix.lengths is not None:

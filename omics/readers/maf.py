@@ -14,6 +14,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NOT_A_NUMBER
 from unibase.omics.genes import ENSEMBL, NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
+from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
 from unibase.omics.readers.profiles import read_panel, read_profiled
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData, alike, substitutions_of
@@ -29,7 +30,6 @@ _NOT_SOMATIC = frozenset(
         ("germline", "loh", "wildtype", "none", "Post-transcriptional modification", "likely germline", "artifact", "artefact"),
     )
 )
-_PASSED = frozenset(("pass", ".", "", "na", "none"))
 _BUILDS = {"37": "hg19", "grch37": "hg19", "hg19": "hg19", "b37": "hg19", "grch37lite": "hg19", "hs37d5": "hg19", "19": "hg19",
            "38": "hg38", "grch38": "hg38", "hg38": "hg38", "b38": "hg38", "hs38": "hg38", "hs38dh": "hg38", "grch38d1vd1": "hg38",
            "36": "hg18", "hg18": "hg18", "361": "hg18", "ncbi36": "hg18"}  # fmt: skip
@@ -100,6 +100,7 @@ class _Found:
         left_out: Rows by why they are left out.
         unknown: Words of no dialect, by column: the first row, and how many rows have one.
         single: Changes of one base of each block, where they are asked for.
+        fails: Whether a word of FILTER is known to say that a variant failed.
     """
 
     head: MafHead
@@ -110,6 +111,7 @@ class _Found:
     left_out: Counter[str] = field(default_factory=Counter)
     unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
     single: list[pl.DataFrame] = field(default_factory=list)
+    fails: bool = False
 
     def take(self, block: pl.DataFrame) -> None:
         """Take in the rows of a block.
@@ -157,11 +159,12 @@ class _Found:
             Unusable: `unknown-word`.
         """
         for what in ("Mutation_Status", "FILTER", "Variant_Classification"):
-            if what == "FILTER" and self.left_out["somatic"] >= 20 and not self.left_out["passed"]:
+            somatic, passed = self.left_out["somatic"], self.left_out["passed"]
+            if what == "FILTER" and somatic and not passed and (somatic >= 20 or not self.fails):
                 raise Unusable(
                     UNKNOWN_WORD,
                     "No row of the MAF passed its FILTER.",
-                    "Look whether the column holds PASS; leave it out if it holds no filters.",
+                    "Look whether the column holds PASS; leave it out if it holds no filters, and the rows if they failed.",
                 )
             if what in self.unknown:
                 raise _unknown(what, *self.unknown[what])
@@ -174,6 +177,7 @@ _SAID = {
     "unchanged": "rows left out: both alleles are the reference",
     "dates": "rows name a date, as a spreadsheet writes a gene: their NCBI number is taken",
     "no gene": "rows left out: they name no gene",
+    "several genes": "rows name several genes: the variant is of each",
 }
 
 
@@ -243,7 +247,9 @@ def _somatic(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
 
 
 def _passed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
-    good = pl.col("filter").is_null() | pl.col("filter").str.to_lowercase().is_in(sorted(_PASSED))
+    good = pl.col("filter").is_null() | pl.col("filter").str.to_lowercase().is_in(sorted(PASSED))
+    if not found.fails:
+        found.fails = any(map(known_to_fail, frame.filter(~good)["filter"].unique().to_list()))
     return found.leave("filter", frame, frame.filter(good))
 
 
@@ -275,8 +281,19 @@ def _named_genes(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     by_number = (
         pl.col("entrez").replace_strict(known, default=None, return_dtype=pl.String()) if known else pl.lit(None, pl.String())
     )
-    named = frame.with_columns(pl.when(blank).then(by_number).otherwise(pl.col("gene")).alias("gene"))
+    named = _each_gene(frame.with_columns(pl.when(blank).then(by_number).otherwise(pl.col("gene")).alias("gene")), found)
     return found.leave("no gene", named, named.filter(pl.col("gene").is_not_null()))
+
+
+def _each_gene(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
+    """Give a variant that names several genes in one cell (ANNOVAR's `TP53;WRAP53`) a row of each: no gene is of that name."""
+    several = frame["gene"].str.contains("[;,]").fill_null(False)
+    if not several.any():
+        return frame
+    found.left_out["several genes"] += int(several.sum())
+    each = frame.with_columns(pl.col("gene").str.replace_all(",", ";").str.split(";")).explode("gene")
+    named = each.with_columns(pl.col("gene").str.strip_chars())
+    return named.filter(pl.col("gene").is_null() | ~pl.col("gene").str.to_uppercase().is_in(["", *sorted(NO_NAME)]))
 
 
 def _classified(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:

@@ -208,6 +208,12 @@ def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
     >>> read_text(b"gene,S1\nTP53,5\n").titles
     ('gene', 'S1')
     """
+    if data.startswith((b"!Checksum", b"^HEADER")):
+        raise Unusable(
+            NOT_A_MATRIX,
+            "This is SomaLogic's ADAT.",
+            "Write its samples and SeqIds as CSV: SampleId, seq.10000.28, ... (SomaDataIO).",
+        )
     geo = data.find(b"!series_matrix_table_begin")
     above_geo: tuple[str, ...] = ()
     if geo >= 0:

@@ -14,18 +14,21 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.genes import current_symbols
 from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
+from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, SUBSTITUTIONS, MutationData, substitutions_of
 from unibase.omics.readers.vcf_refusals import refuse_germline, refuse_what_says_nothing
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, SEVERAL_SAMPLES
 
 _NORMAL_NAME = re.compile(
-    r"^(normal|norm|germline|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
+    r"^(normal|norm|germline|pon|panel.?of.?normals|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
     r"|^TCGA-\w{2}-\w{4}-1[0-4]",
     re.IGNORECASE,
 )
 _TUMOUR_NAME = re.compile(r"^(tumou?r|t|primary|cancer|sample\d*)$", re.IGNORECASE)
-_ROLE_BEFORE = re.compile(r"^(tumou?r|t|primary|met|normal|n|blood|germline|ctrl|control)[-_. ](.+)$", re.IGNORECASE)
+_ROLE_BEFORE = re.compile(
+    r"^(tumou?r|t|primary|met|normal|n|blood|germline|ctrl|control)(?:[-_. ](?=.)|(?=\d))(.+)$", re.IGNORECASE
+)
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Header:
         renamed: Sample behind a column that bears a role (`TUMOR`).
         fields: Declared fields of annotations.
         lines: The lines themselves that say who called the variants.
+        filters: Words of FILTER that are declared.
     """
 
     columns: list[str] = field(default_factory=list)
@@ -46,11 +50,13 @@ class Header:
     renamed: dict[str, str] = field(default_factory=dict)
     fields: Fields = field(default_factory=Fields)
     lines: list[str] = field(default_factory=list)
+    filters: set[str] = field(default_factory=set)
 
     def take(self, line: str) -> None:
         """Take in a line that begins with ##."""
         if not line.startswith(("##INFO=", "##FORMAT=", "##FILTER=", "##contig=")):
             self.lines.append(line)
+        self.filters |= set(re.findall(r"^##FILTER=<ID=([^,>]+)", line)) - {"PASS"}
         if line.startswith("##INFO="):
             self.fields.take(line)
         elif match := re.match(r"##(tumor|tumour|normal)_sample=(.+)", line):
@@ -79,6 +85,12 @@ class Header:
         if not places:
             normals = self.normals | normals_of_pairs(self.columns)
             places = [i for i, name in enumerate(self.columns) if name not in normals and not _NORMAL_NAME.search(name)]
+            if self.normals and 1 < len(places) == len(self.columns):
+                raise Unusable(
+                    NO_TUMOUR,
+                    "The header names a normal, and no column is it: the columns were renamed.",
+                    "Mend the lines ##normal_sample and ##tumor_sample, or call the column NORMAL.",
+                )
         if self.columns and not places:
             raise Unusable(NO_TUMOUR, "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
         return places
@@ -193,7 +205,7 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
     tumours: list[tuple[int, str]] = []
     before = (found.records, found.passed, found.annotated, found.structural)
     found.carriers.clear()
-    started = False
+    started = fails = False
     for line in text_lines(path):
         if line.startswith("##"):
             header.take(line)
@@ -211,13 +223,16 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         if not started or not placed or len(cells) < (9 + len(header.columns) if header.columns else 8):
             raise Unusable(NOT_A_VCF, "The file is no VCF, or a record is cut.", "Copy it again.")
         found.records += 1
-        if cells[6] in ("PASS", ".", ""):
+        if cells[6].lower() in PASSED:
             found.passed += 1
             _take_record(cells, header, tumours, found)
+        elif not fails:
+            fails = known_to_fail(cells[6]) or not header.filters.isdisjoint(cells[6].split(";"))
     if not started:
         raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
     after = (found.records, found.passed, found.annotated, found.structural)
-    refuse_what_says_nothing(*(now - then for now, then in zip(after, before, strict=True)))
+    records, passed, annotated, structural = (now - then for now, then in zip(after, before, strict=True))
+    refuse_what_says_nothing(records, passed, annotated, structural, fails)
     silent = _silent_of_pair(header, tumours, found)
     return {name for _, name in tumours if name not in silent}
 

@@ -44,7 +44,7 @@ def refuse_germline(lines: Sequence[str], told_apart: bool) -> None:
     )
 
 
-def refuse_what_says_nothing(records: int, passed: int, annotated: int, structural: int) -> None:
+def refuse_what_says_nothing(records: int, passed: int, annotated: int, structural: int, fails: bool) -> None:
     """Refuse a VCF from which nobody can tell who is mutated: its samples would pass for wild type.
 
     Args:
@@ -52,6 +52,7 @@ def refuse_what_says_nothing(records: int, passed: int, annotated: int, structur
         passed: Those whose FILTER passed.
         annotated: Alleles that bear an annotation.
         structural: Structural or symbolic alleles, whose annotation is not looked at.
+        fails: Whether a word of FILTER is declared, or known to say that a record failed.
 
     Raises:
         Unusable: `not-annotated`, `unknown-word`.
@@ -64,5 +65,5 @@ def refuse_what_says_nothing(records: int, passed: int, annotated: int, structur
                 "Give the file as the assay rearrangements, and the VCF of small variants as mutations.",
             )
         raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
-    if records >= _FEWEST and not passed:
+    if records and not passed and (records >= _FEWEST or not fails):
         raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")

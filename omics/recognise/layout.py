@@ -56,7 +56,9 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
     texts = [i for i in range(len(table.titles)) if not _numeric(table, i)]
     numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
     down = max((words.look(table.texts(i), feature).share for i in [*texts, *_number_names(table, numeric)]), default=0.0)
-    across = words.look([table.titles[i] for i in numeric if table.titles[i]], feature).share if table.titled else 0.0
+    titled = words.look([table.titles[i] for i in numeric if table.titles[i]], feature) if table.titled else words.Names(0.0, "")
+    # Samples that are numbered look like NCBI's numbers of genes, beside rows that bear names.
+    across = 0.0 if titled.system.startswith("NCBI") and _names_of_rows(table, texts, feature) else titled.share
     first = words.plain(table.titles[texts[0]]) if texts else words.plain(table.titles[0])
     said = f"{down:.0%} of the names in rows and {across:.0%} of the titles are {feature}s"
     if down >= _ENOUGH and down > across + 0.2:
@@ -65,8 +67,8 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         return "samples-in-rows", said
     if first in words.SAMPLE_TITLES and feature == "protein" and across >= down:
         return "samples-in-rows", f"the first title names samples ({said})"
-    titled = first in words.GENE_TITLES or first in ("protein", "proteins", "probe", "antibody", "compositeelementref")
-    if titled and max(down, across) < _ENOUGH:
+    named = first in words.GENE_TITLES or first in ("protein", "proteins", "probe", "antibody", "compositeelementref")
+    if named and max(down, across) < _ENOUGH:
         _refuse_means_of_genes(table, texts, feature)
         return "features-in-rows", f"the first title names {feature}s ({said})"
     if down >= _FEW and across < _FEW and first not in words.SAMPLE_TITLES:
@@ -78,6 +80,11 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         f"Nothing shows which side of the table names {feature}s: {said}.",
         f"Name them by an approved system, or say orientation: {feature}s-in-rows or samples-in-rows in the study file.",
     )
+
+
+def _names_of_rows(table: Table, texts: Sequence[int], feature: Feature) -> bool:
+    """Whether most rows bear names of features that are no numbers."""
+    return any(words.look(table.texts(i), feature).share >= 0.8 for i in texts)
 
 
 def _refuse_means_of_genes(table: Table, texts: Sequence[int], feature: Feature) -> None:

@@ -23,7 +23,7 @@ _SAID = {
         ("maxlfq intensity", "lfq intensity"),
         ("log ratio",),
         ("unshared log ratio",),
-        ("intensity", "abundances (normalized)", "abundances (scaled)", "abundances (grouped)", "abundances", "abundance", "area", "quantity", "pg.quantity", "pg.maxlfq"),
+        ("intensity", "abundances (normalized)", "abundances (scaled)", "abundances (grouped)", "abundances", "abundance", "area", "quantity", "pg.log2quantity", "pg.quantity", "pg.maxlfq"),
         ("spectral count", "total spectral count", "unique spectral count", "unique intensity", "total intensity"),
     ),
 }  # fmt: skip
@@ -32,6 +32,8 @@ _MAXQUANT_OTHERS = re.compile(
     r"^(Peptides|Razor|Unique peptides|Sequence coverage|MS/MS count|Identification type|Ratio|iBAQ|Intensity|Fraction|Top3)\b"
 )
 
+_OF_NO_SAMPLE = re.compile(r"(?i)^(abundance ratio|abundances? counts?\b|found in )|\b(variability|standard error|cv) \[%\]")
+"""Columns of Proteome Discoverer that compare samples, or count what was found in one."""
 _RUN = re.compile(r"(?i)\.(raw|mzml|d|wiff2?|dia|htrms)$")
 """Titles that are files of a mass spectrometer: where some columns are named so, all others are none of a sample."""
 
@@ -64,6 +66,9 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
     numeric = [i for i in numeric if i not in set(detection)]
     said = (f"{len(detection)} columns of detection p-values left out",) if detection else ()
     if feature == "protein":
+        none = [i for i in numeric if _OF_NO_SAMPLE.search(table.titles[i])]
+        said = (*said, f"{len(none)} columns of ratios, counts and errors left out") if none else said
+        detection, numeric = [*detection, *none], [i for i in numeric if i not in set(none)]
         if any(re.match(r"Ratio [HM]/[LM]( |$)", title) for title in table.titles):
             raise Unusable(
                 SEVERAL_QUANTITIES,

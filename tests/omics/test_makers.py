@@ -31,6 +31,7 @@ GENES = [
 ACCESSIONS = [f"P{10_000 + 7 * i}" for i in range(300)]
 LEVELS = np.round(2.0 ** np.random.default_rng(1).normal(26, 2, (300, 4)))
 RATIOS = np.random.default_rng(2).normal(0, 0.7, (92, 4)).round(4)
+COUNTS = np.random.default_rng(4).negative_binomial(2, 0.01, (300, 4))
 SAMPLES = ["CHU-1", "CHU-2", "LY-3", "LY-4"]
 CENTRED = np.log2(LEVELS) - np.median(np.log2(LEVELS), axis=0)
 
@@ -108,6 +109,16 @@ CASES = {
     "Manta's given as mutations": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("\tC\tT\t", "\tC\t<DEL>\t")), "mutations", None, "not-annotated", "rearrangements"),
     "GDC's header": Case("x.maf", f"#version gdc-1.0.0\n#tumor.aliquots.submitter_id LY-2,LY-3\n{MAF}\n{KRAS}\n", "mutations", ["LY-2", "LY-3"], values=mutated("KRAS")),
     "patches of one genome": Case("x.maf", f"{MAF}\n{ROW}.p13\n{KRAS}hg38\n{KRAS}GRCh38.d1.vd1\n", "mutations", ["CHU-été-1", "LY-2"], values=mutated("TP53", "KRAS")),
+    "passed in small letters": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("PASS", "pass")), "mutations", ["S1"], values=mutated("TP53")),
+    "a word of no filter": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("PASS", "KEEP")), "mutations", None, "unknown-word", "PASS"),
+    "a filter that is declared": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("PASS", "odd"), head='##FILTER=<ID=odd,Description="x">\n'), "mutations", ["S1"], values=mutated()),
+    "a filter that is known": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("PASS", "clustered_events")), "mutations", ["S1"], values=mutated()),
+    "columns renamed": Case("a.vcf", vcf("0001\t0002", f"{TP53}\tGT\t0/1\t0/0", head="##normal_sample=LP601\n"), "mutations", None, "no-tumour", "##normal_sample"),
+    "a panel of normals": Case("a.vcf", vcf("S1\tPON", f"{TP53}\tGT\t0/1\t0/0"), "mutations", ["S1"], values=mutated("TP53")),
+    "T1 and N1": Case("a.vcf", vcf("N1\tT1\tN2", f"{TP53}\tGT\t0/0\t0/1\t0/0"), "mutations", ["N2", "T1"], values=mutated("TP53")),
+    "a MAF's word of no filter": Case("x.maf", f"{MAF}\tFILTER\n{ROW}\tKEEP\n", "mutations", None, "unknown-word", "PASS"),
+    "a MAF's filter that is known": Case("x.maf", f"{MAF}\tFILTER\n{ROW}\tpanel_of_normals\n", "mutations", ["CHU-été-1"], values=mutated()),
+    "several genes in a cell": Case("x.maf", f"{MAF}\n{ROW.replace('TP53', 'TP53;WRAP53')}\n{KRAS.replace('KRAS', 'NONE,KRAS')}\n", "mutations", ["CHU-été-1", "LY-2"], values=mutated("TP53", "WRAP53", "KRAS")),
     "two genomes": Case("x.maf", f"{MAF}\n{ROW}\n{KRAS}GRCh37.p13\n", "mutations", None, "mixed-builds", "lift"),
     "empty cells behind": Case("x.maf", f"{MAF}\n{ROW}\t\t\n", "mutations", ["CHU-été-1"], values=mutated("TP53")),
     "a cell too many": Case("x.maf", f"{MAF}\n{ROW}\tx\n", "mutations", None, "truncated-file", "no cell may hold a tab"),
@@ -134,9 +145,14 @@ CASES = {
     "concentrations of Olink": Case("x.csv", WIDE_NPX.replace("\n" + ";" * 93 + "\n", "\nUnit" + ";pg/mL" * 92 + ";\n", 1), "proteomics", None, "unknown-unit", "NPX"),
     "sites of sequencing": Case("S1.bismark.cov", "".join(f"chr1\t{i}\t{i}\t{i % 100}\t5\t5\n" for i in range(100, 400)), "methylation", None, "not-recognised", "by probe"),
     "recount3": Case("gene_sums.gz", table(["gene_id", *SAMPLES], *([gene.ensembl, i, 2 * i, 3 * i, 4 * i] for i, gene in enumerate(GENES)), above="##annotation=G026\n"), "rna", None, "not-counts", "compute_read_counts"),
+    "transcripts": Case("i.tsv", table(["id", *SAMPLES], *([f"ENST{i:011d}.2", *row] for i, row in enumerate(COUNTS.tolist()))), "rna", None, "not-recognised", "tximport"),
+    "numbered samples": Case("c.tsv", table(["gene", "101", "102", "103", "104"], *([GENES[i].ensembl, *row] for i, row in enumerate(COUNTS.tolist()))), "rna", ["101", "102", "103", "104"]),
+    "Proteome Discoverer": Case("pd_protein.txt", proteins(["Accession", "Abundance Ratio: (b) / (a)", *[f"Abundance: {n}" for n in SAMPLES], "Abundances Count: CHU-1"], lambda i: [ACCESSIONS[i], 1.5], np.column_stack([LEVELS, np.full(300, 5)])), "proteomics", SAMPLES, values=levels(CENTRED)),
+    "Spectronaut's logarithms": Case("protein.tsv", proteins(["PG.ProteinGroups", *[f"[{i}] {n}.raw.PG.Log2Quantity" for i, n in enumerate(SAMPLES)]], lambda i: [ACCESSIONS[i]], np.log2(LEVELS)), "proteomics", SAMPLES, values=levels(CENTRED)),
+    "ADAT": Case("x.adat", "!Checksum\tx\n^HEADER\n!Version\t1.2\n", "proteomics", None, "not-a-matrix", "CSV"),
     "nSolver": Case("raw.csv", "Code Class,Name,Accession,S1\nEndogenous,TP53,NM_1,500\n", "nanostring", None, "not-an-rcc", "RCC"),
 }  # fmt: skip
-NOT_TOLD = {"sites of sequencing", "Manta's given as mutations", "counts beside intensities"}
+NOT_TOLD = {"ADAT", "sites of sequencing", "Manta's given as mutations", "counts beside intensities"}
 """Of which assay nothing, or something else, is told."""
 
 
