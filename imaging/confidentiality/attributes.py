@@ -70,6 +70,9 @@ PALETTES = _tags(
 WITH_PALETTES = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 """SOP classes whose pixels may index a palette; in the others that pass it is unused."""
 
+WAVEFORM_DATA = _tags("WaveformData WaveformPaddingValue ChannelMinimumValue ChannelMaximumValue")
+"""Samples of waveforms: kept, and searched, in objects of waveforms alone; elsewhere they may be a voice."""
+
 ICC_PROFILE = _tag("ICCProfile")
 
 NEVER = _tags(

@@ -23,7 +23,7 @@ from blake3 import blake3
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.imaging import reasons
-from unibase.imaging.confidentiality import objects, verify, whose
+from unibase.imaging.confidentiality import contents, objects, verify, whose
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast
@@ -43,7 +43,7 @@ from unibase.imaging.confidentiality.source import (
     STUDY_DATE,
     Source,
 )
-from unibase.imaging.confidentiality.structure import Element, Encoding, malformed
+from unibase.imaging.confidentiality.structure import Element, malformed
 from unibase.imaging.confidentiality.texts.known import Knowledge
 from unibase.imaging.confidentiality.values import UidMap, is_zone, shift_date
 from unibase.imaging.confidentiality.writing import write_copy
@@ -222,7 +222,10 @@ def _clean(
     )
     source.settle_pixels(facts)
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
-        _refuse_embedded_overlay(top, source.encoding)
+        contents.refuse_embedded_overlay(top, source.encoding)
+        contents.refuse_voices(header.elements)
+    elif facts["SOPClassUID"] in objects.WAVEFORMS:
+        raise NotFast
     subject = _subject(task, top, encodings)
     person = task.lookup.persons.get(subject.subject_id)
     if person is not None:
@@ -320,8 +323,10 @@ def _subject(task: DeidentifyTask, top: Mapping[int, bytes], encodings: tuple[st
     if subject is None:
         raise Unusable(
             UNKNOWN_PATIENT,
-            "PatientID (0010,0020) is empty.",
-            f"Say whose exam it is: a row of the people file with system `{BY_STUDY}` and the StudyInstanceUID as identifier.",
+            "PatientID (0010,0020) is empty." if identifier else "PatientID (0010,0020) and StudyInstanceUID are empty.",
+            f"Say whose exam it is: a row of the people file with system `{BY_STUDY}` and the StudyInstanceUID as identifier."
+            if identifier
+            else "Export the file again from its source: nothing in it says whose it is, or of which exam.",
         )
     return subject
 
@@ -370,18 +375,6 @@ def _offset(index: IndexEvent | None, study_date: bytes, shift_days: int, policy
         return None
     day = date(int(shifted[:4]), int(shifted[4:6]), int(shifted[6:]))
     return (day - index.shifted_date).days, index.kind
-
-
-def _refuse_embedded_overlay(top: Mapping[int, bytes], encoding: Encoding) -> None:
-    """Raise for overlays drawn in unused bits of the pixels: copying the pixels would copy them."""
-    order = "little" if encoding.little else "big"
-    for group in range(0x6000, 0x6100, 2):
-        if int.from_bytes(top.get(group << 16 | 0x0102, b"")[:2], order):  # type: ignore[arg-type]
-            raise Unusable(
-                reasons.BURNED_IN_ANNOTATION,
-                "An overlay is drawn in unused bits of the pixels.",
-                "Export the images with overlays removed.",
-            )
 
 
 def _actions(tally: list[tuple[str, int]]) -> dict[str, dict[str, int]]:

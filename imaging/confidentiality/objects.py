@@ -57,6 +57,13 @@ SUPPORTED = {
         "481.9": "RT Ion Beams Treatment Record",
         "11.1": "Grayscale Presentation State",
         "11.2": "Color Presentation State",
+        "9.1.1": "12-lead ECG",
+        "9.1.2": "General ECG",
+        "9.1.3": "Ambulatory ECG",
+        "9.1.4": "General 32-bit ECG",
+        "9.2.1": "Hemodynamic Waveform",
+        "9.5.1": "Arterial Pulse Waveform",
+        "9.6.1": "Respiratory Waveform",
         "88.11": "Basic Text SR",
         "88.22": "Enhanced SR",
         "88.33": "Comprehensive SR",
@@ -105,9 +112,8 @@ DOCUMENTS = {
         "104.1": "Encapsulated PDF",
         "104.2": "Encapsulated CDA",
         "104.3": "Encapsulated STL",
-        "9.1.1": "12-lead ECG",
-        "9.1.2": "General ECG",
-        "9.2.1": "Hemodynamic Waveform",
+        "9.4.1": "Basic Voice Audio",
+        "9.4.2": "General Audio",
         "88.40": "Procedure Log",
     }.items()
 }
@@ -121,9 +127,11 @@ _PARAMETRIC_MAP = _BASE + "30"
 _STRUCTURED = frozenset(
     {_BASE + suffix for suffix in ("88.11", "88.22", "88.33", "88.34", "88.35", "88.50", "88.59", "88.65", "88.67", "88.68")}
 )
+WAVEFORMS = frozenset({_BASE + suffix for suffix in ("9.1.1", "9.1.2", "9.1.3", "9.1.4", "9.2.1", "9.5.1", "9.6.1")})
+"""Samples of the heart, of pressures and of breath: their data stay, and their annotations are cleaned as texts."""
 _GROUPS = {
     "all": frozenset(SUPPORTED),
-    "pictures": frozenset(SUPPORTED) - {_PARAMETRIC_MAP},
+    "pictures": frozenset(SUPPORTED) - {_PARAMETRIC_MAP} - WAVEFORMS,
     "images": _PROJECTION | _CROSS_SECTIONAL,
     "cross": _CROSS_SECTIONAL,
     "ct": frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2")}),

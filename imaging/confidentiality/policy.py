@@ -26,6 +26,7 @@ from typing import Literal
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
 from unibase.imaging.confidentiality import attributes, standard
+from unibase.imaging.confidentiality.objects import WAVEFORMS
 from unibase.imaging.confidentiality.study_rules import FrozenRule, PrivateName, RuleAction, private_name, tag_of
 from unibase.imaging.confidentiality.texts.folding import fold
 from unibase.imaging.options import DeidentifyOptions
@@ -141,6 +142,8 @@ class Policy:
             return self._listed(row, sop_class, tag, vr, nested)
         if tag in attributes.PALETTES and sop_class not in attributes.WITH_PALETTES:
             return "remove"
+        if tag in attributes.WAVEFORM_DATA:
+            return "bytes" if sop_class in WAVEFORMS else "remove"
         if tag == attributes.ICC_PROFILE:
             return "profile" if nested else "remove"
         return self._unlisted(tag, vr)

@@ -1,7 +1,7 @@
 """Boxes of an image made black: outside them not one stored value changes.
 
-A native image is changed where it stands. A compressed one is decoded and written in Explicit VR Little Endian: a lossless
-one keeps every value outside the boxes, a lossy one the values that its decoder gives, and what says that it was lossy.
+A native image is changed where it stands. A compressed or big-endian one is decoded and written in Explicit VR Little Endian: a
+lossless one keeps every value outside the boxes, a lossy one the values that its decoder gives, and what says that it was lossy.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from unibase.imaging.grid import Array
 from unibase.imaging.pixel_text.boxes import Box
 
 if TYPE_CHECKING:
-    from pydicom.dataset import FileDataset
+    from pydicom.dataset import Dataset, FileDataset
 
 _YBR = "YBR_FULL"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+"""Bytes of a word by VR."""
 _AFTER_DECODING = {"YBR_FULL_422": _YBR, "YBR_ICT": "RGB", "YBR_RCT": "RGB"}
 
 
@@ -76,12 +78,6 @@ def stored_values(dataset: FileDataset) -> Array:
     Raises:
         Unusable: `unreadable-pixels`.
     """
-    if str(dataset.file_meta.get("TransferSyntaxUID")) == _BIG_ENDIAN:
-        raise Unusable(
-            reasons.UNREADABLE_PIXELS,
-            "The file is in Explicit VR Big Endian, which is retired; its pixels are not changed.",
-            "Export the image in Explicit VR Little Endian.",
-        )
     try:
         values = _values(dataset)
     except Exception:
@@ -100,7 +96,7 @@ def _values(dataset: FileDataset) -> Array:
     rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     colour = str(dataset.get("PhotometricInterpretation") or "")
-    if dataset.file_meta.TransferSyntaxUID.is_compressed or colour == "YBR_FULL_422":
+    if _is_rewritten(dataset) or colour == "YBR_FULL_422":
         values = _decoded(dataset)
         dataset.PhotometricInterpretation = _AFTER_DECODING.get(colour, colour)
     else:
@@ -114,6 +110,11 @@ def _values(dataset: FileDataset) -> Array:
     if 8 * values.dtype.itemsize != int(dataset.BitsAllocated) or values.dtype.kind not in "iu":
         raise ValueError("decoded to another size")
     return values
+
+
+def _is_rewritten(dataset: FileDataset) -> bool:
+    """Return whether the image is compressed or big endian: it is written in another syntax than its own."""
+    return bool(dataset.file_meta.TransferSyntaxUID.is_compressed) or dataset.file_meta.TransferSyntaxUID == _BIG_ENDIAN
 
 
 def _decoded(dataset: FileDataset) -> Array:
@@ -170,7 +171,9 @@ def _black(values: Array, colour: str) -> Array:
 def _write_native(dataset: FileDataset, values: Array) -> None:
     from pydicom.uid import ExplicitVRLittleEndian
 
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+    if dataset.file_meta.TransferSyntaxUID == _BIG_ENDIAN:
+        _swap_words(dataset)
+    if _is_rewritten(dataset):
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
             dataset.pop(keyword, None)
@@ -179,3 +182,14 @@ def _write_native(dataset: FileDataset, values: Array) -> None:
     element = dataset["PixelData"]
     element.VR = "OB" if values.dtype.itemsize == 1 and not dataset.file_meta.TransferSyntaxUID.is_implicit_VR else "OW"
     element.is_undefined_length = False
+
+
+def _swap_words(dataset: Dataset) -> None:
+    """Turn round the words of values of bytes (OW, OL, OF, OD, OV) at every depth: pydicom writes them as they stood in big endian."""
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _swap_words(item)
+        elif element.VR in _WORDS and element.value:
+            size = _WORDS[element.VR]
+            element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
@@ -80,9 +81,72 @@ def test_a_report_of_another_project(tmp_path: Path) -> None:
     assert count(copy) == count(source) > 5
 
 
-@pytest.mark.parametrize("suffix", ["104.1", "104.2", "9.1.1", "88.40"])
+@pytest.mark.parametrize("suffix", ["104.1", "104.2", "9.4.1", "88.40"])
 def test_what_no_rule_reads_is_refused_by_name(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(Unusable) as problem:
         run(save(ct(SOPClassUID=BASE + suffix), tmp_path / "a.dcm"), tmp_path / "out")
     assert problem.value.reason == "unsupported-object"
     assert objects.DOCUMENTS[BASE + suffix] in problem.value.message and "table" in problem.value.remedy
+
+
+def ecg(**group: object) -> Dataset:
+    """A 12-lead ECG of 500 samples a second, with annotations as consoles and physicians write them."""
+    ds = ct(SOPClassUID=f"{BASE}9.1.1", Modality="ECG", AcquisitionDateTime="20190312101500")
+    for keyword in ("Rows", "Columns", "PixelData", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(ds, keyword)
+    wave, channel = Dataset(), Dataset()
+    channel.ChannelLabel, channel.ChannelSensitivity, channel.WaveformBitsStored = "V1", "1.25", 16
+    wave.MultiplexGroupLabel, wave.WaveformOriginality, wave.SamplingFrequency = "RHYTHM", "ORIGINAL", "500"
+    wave.NumberOfWaveformChannels, wave.NumberOfWaveformSamples, wave.WaveformBitsAllocated = 1, 500, 16
+    wave.WaveformSampleInterpretation, wave.ChannelDefinitionSequence = "SS", Sequence([channel])
+    wave.add_new("WaveformData", "OW", np.random.default_rng(9).integers(-900, 900, 500, dtype="<i2").tobytes())
+    for keyword, value in group.items():
+        setattr(wave, keyword, value)
+    ds.WaveformSequence = Sequence([wave])
+    ds.WaveformAnnotationSequence = Sequence([Dataset() for _ in range(3)])
+    texts = ("rythme sinusal, Mme Dupontel", "lu par Kerbrat le 12/03/2019", "")
+    for one, text in zip(ds.WaveformAnnotationSequence, texts, strict=True):
+        one.UnformattedTextValue, one.AnnotationGroupNumber, one.ReferencedWaveformChannels = text, 0, [1, 0]
+    ds.WaveformAnnotationSequence[2].NumericValue = "982"
+    return ds
+
+
+@pytest.mark.parametrize("suffix", ["9.1.1", "9.1.2", "9.1.3", "9.1.4", "9.2.1", "9.5.1", "9.6.1"])
+@pytest.mark.parametrize("policy", ["research", "longitudinal", "strict"])
+def test_waveforms_keep_their_samples_and_lose_who_they_are_of(tmp_path: Path, suffix: str, policy: str) -> None:
+    ds = ecg()
+    ds.SOPClassUID = BASE + suffix
+    _, copy, content = run(save(ds, tmp_path / "a.dcm"), tmp_path / "out", options=DeidentifyOptions(policy=policy))  # type: ignore[arg-type]
+    assert copy.WaveformSequence[0].WaveformData == ds.WaveformSequence[0].WaveformData
+    for secret in (b"upontel", b"erbrat", b"egrand", b"12/03/2019", b"20190312"):
+        assert secret not in content
+    if policy == "research":
+        said = [str(one.UnformattedTextValue) for one in copy.WaveformAnnotationSequence]
+        assert said == ["rythme sinusal", "lu par le", ""] and copy.WaveformAnnotationSequence[2].NumericValue == 982
+    else:
+        assert not copy.WaveformAnnotationSequence
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"WaveformSampleInterpretation": "MB"},
+        {"WaveformSampleInterpretation": "AB"},
+        {"SamplingFrequency": "8000"},
+        {"SamplingFrequency": None},
+    ],
+)
+def test_what_may_be_a_voice_is_refused(tmp_path: Path, group: dict[str, object]) -> None:
+    with pytest.raises(Unusable, match="voice"):
+        run(save(ecg(**group), tmp_path / "a.dcm"), tmp_path / "out")
+
+
+def test_samples_with_the_name_of_the_person_are_refused_and_those_of_an_image_go(tmp_path: Path) -> None:
+    ds = ecg()
+    ds.WaveformSequence[0].WaveformData = b"DUPONTEL" + ds.WaveformSequence[0].WaveformData[8:]
+    with pytest.raises(Unusable) as problem:
+        run(save(ds, tmp_path / "a.dcm"), tmp_path / "out")
+    assert problem.value.reason == "residual-identifier"
+    image = ct(WaveformSequence=ecg().WaveformSequence)
+    _, copy, _ = run(save(image, tmp_path / "b.dcm"), tmp_path / "out")
+    assert "WaveformData" not in copy.WaveformSequence[0]

@@ -116,9 +116,29 @@ def test_jpeg_lossless_by_gdcm(tmp_path: Path, colour: str) -> None:
     assert len(np.unique(after[inside()], axis=0)) == 1
 
 
-def test_big_endian_and_what_cannot_be_decoded_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="Big Endian"):
-        blanked(save(image(), tmp_path / "a.dcm", "1.2.840.10008.1.2.2").read_bytes(), BOXES)
+@pytest.mark.parametrize(("samples", "frames", "bits"), [(1, 1, 8), (3, 1, 8), (1, 3, 16), (3, 2, 16), (1, 1, 32), (3, 1, 32)])
+def test_a_big_endian_image_is_written_in_little_endian(tmp_path: Path, samples: int, frames: int, bits: int) -> None:
+    """What is compared: the same image as pydicom reads it, whose words of eight bits stand in pairs turned round."""
+    ds = image(samples, frames, bits)
+    step = Dataset()
+    step.LUTDescriptor, step.LUTExplanation = [3, 0, 16], "thorax"
+    step.add_new("LUTData", "OW", b"\1\2\3\4\5\6")
+    ds.ModalityLUTSequence = Sequence([step])
+    kind = np.dtype(f"u{bits // 8}")
+    shape = (-1, 48, 32, samples)
+    stored = np.frombuffer(ds.PixelData, kind)[: frames * 48 * 32 * samples].reshape(shape)
+    # In big endian a word is turned round, one of two values of eight bits too (PS3.5 A.3).
+    ds.PixelData = np.frombuffer(ds.PixelData, f"<u{max(2, bits // 8)}").byteswap().tobytes()
+    ds["PixelData"].VR = "OW"
+    before = save(ds, tmp_path / "a.dcm", "1.2.840.10008.1.2.2")
+    after = pydicom.dcmread(io.BytesIO(blanked(before.read_bytes(), BOXES)))
+    assert after.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    new = np.frombuffer(after.PixelData, f"<u{bits // 8}")[: frames * 48 * 32 * samples].reshape(shape)
+    assert np.array_equal(new[:, ~inside()], stored[:, ~inside()]) and len(np.unique(new[:, inside()])) == 1
+    assert after.Rows == 48 and after.ModalityLUTSequence[0].LUTData == b"\2\1\4\3\6\5", "words, as pydicom kept them"
+
+
+def test_what_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="cannot be decoded"):
         blanked(save(image(PixelData=b"1234"), tmp_path / "b.dcm").read_bytes(), BOXES)
 
