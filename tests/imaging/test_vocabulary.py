@@ -11,11 +11,13 @@ WORDS = (
     "CheAbdPel ChestAbdPel biopsybonemarrow STAT con np wc nonenh survview p2 mbh caipi vibe",
     "visée positons diffuseur aiguille broche nœud métacarpophalangienne lymphonodal transcutanée néovessie rétinopexie",
     "adenocarcinoma glioblastome osimertinib pembrolizumab gadopiclenol flotufolastat totalsegmentator",
+    "RBBB NSTEMI HVG préexcitation hyperkaliémie Linksschenkelblock Vorhofflimmern bradicardia ripolarizzazione DSCQX LSPWR",
+    "opóźniona kostne Brustkorb portalvenöse FFPE portacaval",
     "contrasto Niere riñones brzusznej estomago hersenen hyperfixantes",
 )  # fmt: skip
 NAMES = (
     "Fitzpatrick Schuller Grunwald Celestine Konrad Malfroid Malgrain Trapied Thonon Cornac Medart Simart Sansac",
-    "Kerbrat Corinne Gautier Nguyen Ramirez Kowalski Özdemir Diallo Benali LeGoff Zimmerman Shelly Loulou",
+    "Kerbrat Corinne Gautier Nguyen Branca Salvo Ruhe Bauch Mobitz Brugada Ramirez Kowalski Özdemir Diallo Benali LeGoff Zimmerman Shelly Loulou",
 )  # fmt: skip
 
 

@@ -24,11 +24,12 @@ _LISTS = (
     "clinical",
     "agents",
     "devices",
+    "heart",
     "scripts",
     "standard",
     "terms",
 )
-_TRADE = ("anatomy", "imaging", "protocols", "oncology", "agents", "devices")
+_TRADE = ("anatomy", "imaging", "protocols", "oncology", "agents", "devices", "heart")
 _LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""
@@ -43,8 +44,8 @@ _WEIGHTED = re.compile(r"b\d{1,3}|b\d\d[05]0|w\d{2,3}0")
 _KERNEL = re.compile(
     r"(?:[abdhijqstuv]\d{2}[fhsmr]{0,2}|(?:b[flnprv]|h[cfnprv]|q[irw]|u[br]|s[ab]|c[rt]|y[ab])\d{2}[a-z]?|f[cl]\d{2})(?:fs)?"
 )
-# Scanners as the National Lung Screening Trial names them with their rows of detectors: SEN16, AQUL4, LSPR16.
-_SCANNER = re.compile(r"(?:sen|aqul|lspr)(?:4|8|16|64)|ls(?:qx|ult|plus)|hsqx|op[als]|osa")
+# Scanners and reconstructions as the National Lung Screening Trial names them: SEN16, AQUL4, LSPR16, DSCLS, OPA.
+_SCANNER = re.compile(r"(?:sen|aqul|lspr)(?:4|8|16|64)|ls(?:qx|ult|plus|pwr)|hsqx|op[als]|os[al]|ds(?:r|l|cls|cqx)")
 # What stands glued before or after a word of protocols: 3DSPGR, sT1W, T2wi, dyn3d.
 _WEIGHTS = re.compile(r"(?:[23]d|s?t[12][w*]?)(?P<after>[a-z]{2,})|(?P<before>[a-z]{3,})[23]d|s(?:t[12]w?|[23]d)")
 _DIMENSIONS = re.compile(r"[123]d")
