@@ -197,16 +197,20 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         vague = one.vague or two.vague
         abroad = {one.country, two.country} - {"", "FR"}
         alike = full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given
-        if further_family_name(one, two):
-            caution = 5.0
-        elif one.families != two.families or vague:
-            caution = 2.0
-        elif alike and not (one.place and two.place):
-            caution = -3.0 if abroad else -6.0
-        elif alike and one.place == two.place:
+        plain = one.families == two.families and not vague
+        if alike and plain and not (one.place and two.place):
+            caution = -4.0 if abroad else -6.0
+        elif alike and plain and one.place == two.place:
             caution = 0.0
         elif abroad:
-            caution = 1.5
+            # A small file cannot tell how common names and days are among those who were born in a country.
+            caution = (1.0 if further_family_name(one, two) else 0.0) + (2.0 if file.count < 10_000 else 0.0)
+        elif further_family_name(one, two):
+            caution = 3.0
+        elif not plain:
+            caution = 2.0
+        elif not (one.place and two.place and one.place != two.place):
+            caution = -1.0
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
         total -= math.log2(max(file.count, 10_000))

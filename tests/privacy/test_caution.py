@@ -26,23 +26,36 @@ CASES = {
     "a slip in the given name, abroad": (
         person("BRAHIMI", "Malika", "1940-03-13", "F", ALGERIA),
         person("BRAHIMI", "Malikka", "1940-03-13", "F", ALGERIA),
-        1.5,
+        2.0,
+    ),
+    "a slip in the given name": (
+        person("BRAHIMI", "Malika", "1940-03-13", "F", FRANCE),
+        person("BRAHIMI", "Malikka", "1940-03-13", "F", FRANCE),
+        -1.0,
+    ),
+    "two places": (married("BRAHIMI", "BRAHIMI", FRANCE), married("BRAHIMI", "BRAHIMI", "35238"), 0.0),
+    "a slip in one name, abroad": (married("BRAHIMI", "BRAHMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 2.0),
+    "a day that stands for none, abroad": (
+        person("BRAHIMI", "Malika", "1940-01-01", "F", ALGERIA),
+        person("BRAHIMI", "Malika", "1940-01-01", "F", ALGERIA),
+        2.0,
     ),
     "no place": (married("BRAHIMI", "BRAHIMI", FRANCE), married("BRAHIMI", "BRAHIMI", NOWHERE), -6.0),
-    "no place, abroad": (married("BRAHIMI", "BRAHIMI", NOWHERE), married("BRAHIMI", "BRAHIMI", ALGERIA), -3.0),
+    "no place, abroad": (married("BRAHIMI", "BRAHIMI", NOWHERE), married("BRAHIMI", "BRAHIMI", ALGERIA), -4.0),
     "a slip in one name": (married("BRAHIMI", "BRAHMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 2.0),
-    "a further name": (married("BRAHIMI", "TOUMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 5.0),
-    "a further name, abroad": (married("TOUMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 5.0),
+    "a further name": (married("BRAHIMI", "TOUMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 3.0),
+    "a further name, abroad": (married("TOUMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 3.0),
     "two further names": (married("BRAHIMI", "TOUMI", FRANCE), married("BRAHIMI", "HADDAD", FRANCE), 2.0),
 }
 
 
-def scored(one: Row, two: Row) -> tuple[float, Doubt]:
-    """Return what is asked for beyond the usual, and the doubt, of two records in a ledger of two."""
+def scored(one: Row, two: Row, others: int = 0) -> tuple[float, Doubt]:
+    """Return what is asked for beyond the usual, and the doubt, of two records in a ledger of two and of `others` unlike them."""
     rows = [
         row | {"centre": centre, "person_key": "1", "system": "ipp", "identifier": "1"}
         for row, centre in ((one, "CHU-été"), (two, "lyon"))
     ]
+    rows += [{"centre": "nantes", "person_key": str(n), "system": "ipp", "identifier": str(n)} for n in range(others)]
     traits = read_traits(PEOPLE.conform(pl.DataFrame(rows, infer_schema_length=None)))
     found = score_rows(traits, np.array([[0], [1]]), weights_of(traits))
     return float(found.caution[0]), Doubt(int(found.doubt[0]))
@@ -52,6 +65,13 @@ def scored(one: Row, two: Row) -> tuple[float, Doubt]:
 def test_bits_that_are_asked_for_beyond_the_usual(name: str) -> None:
     one, two, bits = CASES[name]
     assert scored(one, two) == scored(two, one) == (bits, Doubt.NONE)
+
+
+def test_a_large_file_knows_how_common_names_and_days_are_abroad() -> None:
+    for name in [name for name, case in CASES.items() if case[2] == 2.0 and "abroad" in name]:
+        one, two, _ = CASES[name]
+        assert scored(one, two, 9_997) == (2.0, Doubt.NONE)
+        assert scored(one, two, 9_998) == (0.0, Doubt.NONE)
 
 
 @pytest.mark.parametrize(
