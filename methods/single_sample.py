@@ -1,4 +1,4 @@
-"""Scores of sets of genes in one sample, from that sample's values alone: ssGSEA and ULM.
+"""Scores of sets of genes in one sample, from that sample's values alone: ssGSEA and ULM; and its likeness to given profiles.
 
 Sources: Barbie et al., Nature 2009, 462:108 (ssGSEA), as Bioconductor's GSVA 1.46 computes it; Badia-i-Mompel et al., Bioinformatics
 Advances 2022, 2:vbac016 (the univariate linear model of decoupleR 2.4). GSVA divides by the range over all samples and sets, so that
@@ -74,3 +74,25 @@ def ulm(values: FloatArray, members: NDArray[np.bool_]) -> FloatArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             scores[row] = slope / np.sqrt(rest / (genes - 2) / spread)
     return scores
+
+
+def likeness(values: FloatArray, profiles: FloatArray) -> FloatArray:
+    """Return Spearman's correlation of samples with profiles of the same genes.
+
+    Args:
+        values: (samples, genes).
+        profiles: (profiles, genes).
+
+    Returns:
+        (samples, profiles); NaN where all values of one are equal.
+
+    >>> likeness(np.array([[1.0, 5.0, 9.0]]), np.array([[2.0, 3.0, 4.0], [1.0, 0.0, -1.0]])).round(6).tolist()
+    [[1.0, -1.0]]
+    """
+    from scipy.stats import rankdata  # as above
+
+    ranks = [rankdata(np.asarray(rows, dtype=np.float64), axis=1) for rows in (values, profiles)]
+    centred = [rows - rows.mean(axis=1, keepdims=True) for rows in ranks]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left, right = (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True)) for rows in centred)
+    return np.asarray(left @ right.T)

@@ -143,6 +143,9 @@ class RnaOptions(Section):
     alone. Their licence is yours to look at: none are shipped."""
     scores: Annotated[list[SetScore], Field(min_length=1), LATER] = Field(default=["ssgsea"])
     """Which scores: `ssgsea` (GSVA's, over the number of genes in place of the cohort's range) and `ulm` (decoupleR's t values)."""
+    centroids: StudyFile = None
+    """Table of your centroids (PAM50, CMS and the like): gene, centre, and a column a class. Each chosen sample gets its Spearman correlation with
+    each, as `rna_centroid_LumA`, its genes less their `centre`, which is frozen in the file. Their licence is yours to look at: none are shipped."""
 
 
 class MutationOptions(Section):

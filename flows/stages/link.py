@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import polars as pl
 
@@ -48,12 +48,16 @@ from unibase.linking.sample_values import with_sample_values
 from unibase.linking.series_checks import shared_series, suspect_masks
 from unibase.linking.splits import Dealing, empty_parts, make_splits, places_of, with_split
 from unibase.linking.subject_table import describe_subjects
+from unibase.omics.assays.centroids import Centroids, read_centroids
 from unibase.omics.assays.chosen import chosen_values, set_values
-from unibase.omics.assays.set_scores import scored_sets
+from unibase.omics.assays.set_scores import ScoredSets, scored_sets
 from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr
 from unibase.privacy.ledger.decided import families
 from unibase.privacy.ledger.persons import first_seen
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 @dataclass(frozen=True)
@@ -271,6 +275,12 @@ def _sample_sex(run: Run) -> dict[str, str]:
     return found
 
 
+def _scored(run: Run, adata: AnnData) -> list[ScoredSets | Centroids]:
+    """Return what is computed of each chosen sample of expression beside its genes."""
+    options = run.study.assays.rna.placed(run.study.path)
+    return [scored for scored in (scored_sets(options, adata), read_centroids(options, adata)) if scored is not None]
+
+
 def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Add the values of each subject's chosen sample (`omics.assays.chosen`).
 
@@ -286,9 +296,9 @@ def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> 
         adata = open_zarr(store)
         least = (options.rearrangements if assay == "rearrangements" else options.mutations).min_samples
         values = chosen_values(assay, adata, chosen, options.genes, least)
-        if assay == "rna" and (sets := scored_sets(options.rna.placed(run.study.path), adata)):
-            values = values.join(set_values(adata, chosen, sets), on="colname", maintain_order="left")
-            for note in sets.notes:
+        for scored in _scored(run, adata) if assay == "rna" else ():
+            values = values.join(set_values(adata, chosen, scored), on="colname", maintain_order="left")
+            for note in scored.notes:
                 run.say(f"link: rna: {note}")
         analysis, trace = with_sample_values(analysis, trace, assay, values)
     return analysis, trace.sort(["subject_id", "kind", "variable"], maintain_order=True)

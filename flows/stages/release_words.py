@@ -208,6 +208,7 @@ def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[
     yield _Piece(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
     if assay == "rna":
         yield from _set_scores(run, analysis)
+        yield from _centroids(run, analysis)
     if assay == "mutations":
         yield from _signatures(run, analysis)
     for name, label, derivation, unit in (words for words in PER_SAMPLE.get(assay, ()) if words[0] in analysis):
@@ -242,6 +243,15 @@ def _set_scores(run: Run, analysis: list[str]) -> Iterator[_Piece]:
             name = column.removeprefix(start)
             derivation = f"{SET_SCORES[score]} Genes of the set {name} of {file} that the frozen model has."
             yield _Piece(column, f"{score} of {name}", derivation, table="analysis", unit="1", source="rna")
+
+
+def _centroids(run: Run, analysis: list[str]) -> Iterator[_Piece]:
+    """Yield the words of the likeness to centroids."""
+    file, start = Path(run.study.assays.rna.centroids or "").name, "rna_centroid_"
+    for column in (column for column in analysis if column.startswith(start)):
+        name = column.removeprefix(start)
+        text = f"Spearman correlation of the normalised expression, less the centres of {file}, with its centroid {name}."
+        yield _Piece(column, f"Likeness to {name}", text, table="analysis", unit="1", source="rna")
 
 
 def _signatures(run: Run, analysis: list[str]) -> Iterator[_Piece]:

@@ -43,7 +43,7 @@ def _shared_files(study: Study) -> list[tuple[str, str]]:
     """
     named = [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
     named += [(f"assays.mutations.{key}", getattr(study.assays.mutations, key) or "") for key in ("signatures", "genome")]
-    named.append(("assays.rna.gene_sets", study.assays.rna.gene_sets or ""))
+    named += [(f"assays.rna.{key}", getattr(study.assays.rna, key) or "") for key in ("gene_sets", "centroids")]
     named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
     named += [("assays.rearrangements.genes", study.assays.rearrangements.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unibase.omics.assays.centroids import Centroids
 from unibase.omics.assays.set_scores import ScoredSets
 from unibase.omics.options import LISTED
 
@@ -49,8 +50,8 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def set_values(adata: AnnData, samples: Sequence[str], sets: ScoredSets) -> pl.DataFrame:
-    """Return the scores of sets of genes of chosen samples, each from its own row.
+def set_values(adata: AnnData, samples: Sequence[str], sets: ScoredSets | Centroids) -> pl.DataFrame:
+    """Return the scores of sets of genes, or the likeness to centroids, of chosen samples, each from its own row.
 
     Args:
         adata: All samples of expression, as `chosen_values` takes them.
@@ -58,7 +59,7 @@ def set_values(adata: AnnData, samples: Sequence[str], sets: ScoredSets) -> pl.D
         sets: What is computed, over the genes of `adata`.
 
     Returns:
-        `colname`, then `rna_<score>_<set>` per score and set. Missing is null.
+        `colname`, then `rna_<score>_<set>` per score and set, or `rna_centroid_<name>`. Missing is null.
     """
     names, places = _places(adata, samples)
     columns = sets.columns()

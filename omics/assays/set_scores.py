@@ -71,8 +71,8 @@ def scored_sets(options: RnaOptions, adata: AnnData) -> ScoredSets | None:
         return None
     sets = read_gene_sets(options.gene_sets)
     var = frame_of(adata.var)
-    places = _places(var)
-    rows = {name: sorted({place for gene in genes for place in _find(gene, places)}) for name, genes in sets.items()}
+    places = columns_of_names(var)
+    rows = {name: sorted({place for gene in genes for place in columns_of_gene(gene, places)}) for name, genes in sets.items()}
     kept = {name: mine for name, mine in rows.items() if MIN_GENES <= len(mine) < len(var)}
     if not kept:
         raise UserError(
@@ -97,16 +97,25 @@ def _notes(
     return tuple(notes)
 
 
-def _places(var: pd.DataFrame) -> dict[str, list[int]]:
-    """Return the columns of each name that a gene of the assay has; a name of its own wins over a symbol."""
+def columns_of_names(var: pd.DataFrame) -> dict[str, list[int]]:
+    """Return the columns of each name that a gene of the assay has; a name of its own wins over a symbol.
+
+    Args:
+        var: Of the assay, named by gene, with `symbol`.
+    """
     by_symbol: dict[str, list[int]] = defaultdict(list)
     for place, symbol in enumerate(map(str, var["symbol"])):
         by_symbol[symbol].append(place)
     return by_symbol | {str(name): [place] for place, name in enumerate(var.index)}
 
 
-def _find(name: str, places: Mapping[str, list[int]]) -> list[int]:
-    """Return the columns of a gene as a set names it: by that name, else by what it stands for in the pinned table."""
+def columns_of_gene(name: str, places: Mapping[str, list[int]]) -> list[int]:
+    """Return the columns of a gene as a file names it: by that name, else by what it stands for in the pinned table.
+
+    Args:
+        name: Symbol, Ensembl or NCBI number.
+        places: As `columns_of_names` gives them.
+    """
     for part in (name, *parts_of(name)):
         if part in places:
             return places[part]

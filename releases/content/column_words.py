@@ -96,8 +96,8 @@ def of_value(assay: str, variable: str) -> dict[str, str]:
     }
 
 
-SCORES = ("ssgsea_", "ulm_")
-"""How the names of scores of gene sets begin, behind that of their assay."""
+SCORES = ("ssgsea_", "ulm_", "centroid_")
+"""How the names of scores of gene sets and of centroids begin, behind that of their assay."""
 REFITTED = "signature_"
 """How the names of refitted mutational signatures begin."""
 _TABLES = {**dict.fromkeys(("AVAL", "AVAL_MIN", "AVAL_MAX", "CNSR", "ENTRY"), "adtte"), "AVALC": "adrs"}
@@ -111,7 +111,8 @@ def of_annotation(column: str) -> dict[str, str] | None:
     elif column in _MODALITY:
         label, text = _MODALITY[column]
     elif column.startswith(SCORES):
-        label, text = column, f"Score of the gene set {column.partition('_')[2]}, as the column of the table analysis has it."
+        kind = "Likeness to the centroid" if column.startswith("centroid_") else "Score of the gene set"
+        label, text = column, f"{kind} {column.partition('_')[2]}, as the column of the table analysis has it."
     elif column.startswith(REFITTED):
         name = column.removeprefix(REFITTED)
         cosine = "Cosine of the spectrum of substitutions and what all signatures explain of it."

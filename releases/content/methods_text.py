@@ -98,7 +98,13 @@ def _machine_masks(segmenters: object) -> list[str]:
 
 
 def _set_scores(options: Mapping[str, Any]) -> list[str]:
-    """Say which scores of sets of genes an assay's samples have."""
+    """Say which scores of sets of genes an assay's samples have, and to which centroids they are compared."""
+    if options.get("centroids"):
+        text = "was compared with each by Spearman's correlation, its genes less the centres of that file"
+        return [
+            *_set_scores({**options, "centroids": None}),
+            f"With centroids of {PurePath(options['centroids']).name} a sample {text}.",
+        ]
     if not options.get("gene_sets"):
         return []
     named = " and ".join(f"{score} ({CITATIONS[score]})" for score in options["scores"])

@@ -22,6 +22,7 @@ from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
 from unibase.methods.signatures import TYPES
+from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.profiles import read_profiled
 from unibase.omics.samples.sheet_file import read_samples
 from unibase.privacy.keys import write_key_file
@@ -81,7 +82,10 @@ def write_assays(home: Path) -> dict[str, int]:
     study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19"]
     # Genes of the simulated counts, and of a set that they lack.
     (home / "sets.gmt").write_text("IMMUNE\tsimulated\tCD8A\tCD274\tCA9\tLDHA\tMKI67\nMOUSE\t\tTrp53\tKras\n")
-    study["assays"]["rna"] |= {"gene_sets": "sets.gmt", "scores": ["ssgsea", "ulm"]}
+    genes = read_counts(home / "centre_a" / "omics" / "counts.tsv.gz").var["symbol"].tolist()[:12]
+    rows = [f"{gene},{2 + i % 5},{i},{12 - i}" for i, gene in enumerate(genes)]
+    (home / "classes.csv").write_text("gene,centre,rising,falling\n" + "\n".join(rows) + "\n")
+    study["assays"]["rna"] |= {"gene_sets": "sets.gmt", "scores": ["ssgsea", "ulm"], "centroids": "classes.csv"}
     write_signatures(home)
     study["assays"]["mutations"] |= {"signatures": "sbs.txt", "genome": "genome.fa", "least_substitutions": 40}
     for name in ASSAYS:
@@ -161,6 +165,14 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
         assert dictionary.filter((pl.col("table") == "analysis") & (pl.col("column") == column))["derivation"].item()
+    # What is like a centroid is as unlike one that runs the other way.
+    likeness = analysis.select("rna_centroid_rising", "rna_centroid_falling").drop_nulls()
+    assert likeness.height >= 5 and likeness["rna_centroid_rising"].to_list() == pytest.approx(
+        [-v for v in likeness["rna_centroid_falling"]]
+    )
+    assert likeness["rna_centroid_rising"].n_unique() > 3 and "centroid_rising" in cohort.mod["rna"].obs
+    assert dictionary.filter(pl.col("column") == "rna_centroid_rising")["derivation"].item().startswith("Spearman")
+    assert "With centroids of classes.csv a sample was compared" in methods
     # Signatures are refitted where substitutions suffice: in the samples of centre A.
     refitted = analysis.select("mutations_signature_SBS4", "mutations_signature_SBS17").drop_nulls()
     assert refitted.height >= 5
