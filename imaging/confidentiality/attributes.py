@@ -73,6 +73,9 @@ WITH_PALETTES = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.
 WAVEFORM_DATA = _tags("WaveformData WaveformPaddingValue ChannelMinimumValue ChannelMaximumValue")
 """Samples of waveforms: kept, and searched, in objects of waveforms alone; elsewhere they may be a voice."""
 
+WAVEFORM_ANNOTATIONS = _tag("WaveformAnnotationSequence")
+"""All that its module holds (PS3.3 C.10.10), which an object may lack: where it is not cleaned it goes whole, for none may be empty."""
+
 ICC_PROFILE = _tag("ICCProfile")
 
 NEVER = _tags(

@@ -208,6 +208,8 @@ class Policy:
         if letter == "D":
             if vr == "SQ" and tag == attributes.REFERENCED_STEP:
                 return "recurse"
+            if tag == attributes.WAVEFORM_ANNOTATIONS:
+                return "remove"
             if vr == "SQ":
                 return "dummy" if tag in attributes.STAND_INS else "empty"
             return "dummy"

@@ -38,6 +38,7 @@ CODES = [  # scheme, value, what stays of it
     ("I10C", "C34.11", "C34.11"),
     ("ICDO3", "8140/3", "8140/3"),
     ("SCT", "39607008", "39607008"),
+    ("SCPECG", "5.6.3-9-61", "5.6.3-9-61"),
     ("NCIt", "IPP0081234", "REMOVED"),
     ("NCIt", "C67447 Dupontel", "C67447"),
     ("NCIt Dupontel", "C67447", "C67447"),

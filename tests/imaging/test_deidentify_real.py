@@ -168,7 +168,6 @@ def test_no_new_error_of_form(real_data: Path, tmp_path: Path, policy: Any) -> N
     ("name", "reason"),
     [
         ("SC_rgb_rle.dcm", "burned-in-annotation"),
-        ("waveform_ecg.dcm", "unsupported-object"),
         ("examples_ybr_color.dcm", "burned-in-annotation"),
         ("MR_truncated.dcm", "truncated-file"),
         ("rtplan_truncated.dcm", "truncated-file"),

@@ -12,6 +12,7 @@ WORDS = (
     "visée positons diffuseur aiguille broche nœud métacarpophalangienne lymphonodal transcutanée néovessie rétinopexie",
     "adenocarcinoma glioblastome osimertinib pembrolizumab gadopiclenol flotufolastat totalsegmentator",
     "RBBB NSTEMI HVG préexcitation hyperkaliémie Linksschenkelblock Vorhofflimmern bradicardia ripolarizzazione DSCQX LSPWR",
+    "microvolt millivolts kilogram nanosecond",
     "opóźniona kostne Brustkorb portalvenöse FFPE portacaval",
     "contrasto Niere riñones brzusznej estomago hersenen hyperfixantes",
 )  # fmt: skip
