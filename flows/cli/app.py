@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from cyclopts import App
+from unibase.flows.cli.answers import CommandLine
 
-app = App(
+app = CommandLine(
     name="unibase",
     help="From hospital files to released, pseudonymised, analysis-ready multimodal datasets.",
     help_format="markdown",
@@ -14,5 +14,5 @@ app = App(
     suppress_keyboard_interrupt=False,
     version=metadata.version("unibase"),
 )
-key_app = App(name="key", help="Make and show keys.")
+key_app = CommandLine(name="key", help="Make and show keys.")
 app.command(key_app)

@@ -19,7 +19,7 @@ EXTRACT = "extract.json"
 
 
 @app.command(name="attack")
-def attack_releases(release: Path, *others: Path, limit: float | None = None, key_file: Path | None = None) -> None:
+def attack_releases(release: Path, *others: Path, limit: float | None = None, key_file: Path | None = None) -> object:
     """Attack releases as a hostile outsider would, and show how many subjects each attack singles out.
 
     Example: `unibase attack demo/releases/uniriv-demo/1.0.0`
@@ -52,6 +52,7 @@ def attack_releases(release: Path, *others: Path, limit: float | None = None, ke
     if over:
         print(f"Over the limit of {limit:.1%}: {', '.join(dict.fromkeys(one.name for one in over))}.", file=sys.stderr)
         sys.exit(1)
+    return [{"releases": name, "attack": one} for name, one in found]
 
 
 def _of_extracts(release: Path, extracts: Sequence[Path], key_file: Path | None) -> list[tuple[str, Attack]]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 
-audit_app = App(name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole.")
+from unibase.flows.cli.answers import CommandLine
+
+audit_app = CommandLine(
+    name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole."
+)
 
 
 @audit_app.command(name="verify")

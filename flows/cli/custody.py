@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from cyclopts import App
-
+from unibase.flows.cli.answers import CommandLine
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
-ledger_app = App(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
-custodian_app = App(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")
+ledger_app = CommandLine(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
+custodian_app = CommandLine(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")
 
 
 @ledger_app.command(name="history")

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from unibase.clinical.options import PeopleFormat
+from unibase.flows.cli.answers import CommandLine
 from unibase.groundwork.problems import UserError
 
-encoded_app = App(
+encoded_app = CommandLine(
     name="encoded", help="Who is who across centres that show one another no clear text: tokens under a shared key."
 )
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-person_app = App(name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data.")
+from unibase.flows.cli.answers import CommandLine
+
+person_app = CommandLine(
+    name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data."
+)
 
 
 @Parameter(name="*")

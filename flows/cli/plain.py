@@ -88,7 +88,7 @@ def words(source: Path, *, people: Path | None = None, least: int = 10, out: Pat
 
 
 @app.command
-def index(source: Path, *, out: Path | None = None) -> None:
+def index(source: Path, *, out: Path | None = None) -> object:
     """List what series and volumes a folder of DICOM holds, before anything is extracted.
 
     Example: `unibase index scans/ --out volumes.csv`
@@ -104,10 +104,11 @@ def index(source: Path, *, out: Path | None = None) -> None:
     print("\n".join(in_lines(volumes)))
     if out:
         print(f"{out}: {volumes.height} rows")
+    return volumes
 
 
 @app.command
-def reports(source: Path, out: Path) -> None:
+def reports(source: Path, out: Path) -> object:
     """Write the measurements, doses and codes of the reports (SR) in a folder of DICOM as a table, a row an item.
 
     Texts are written only of files that unibase de-identified.
@@ -125,6 +126,7 @@ def reports(source: Path, out: Path) -> None:
 
     rows = reports_plain(source, out)
     print(f"{out}: {rows.height} rows of {rows['SOPInstanceUID'].n_unique()} reports")
+    return {"rows": rows.height, "reports": rows["SOPInstanceUID"].n_unique()}
 
 
 @app.command
@@ -144,7 +146,7 @@ def features(
     pet_table: Path | None = None,
     workers: int = 1,
     **chosen: object,
-) -> None:
+) -> object:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
 
     Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
@@ -171,7 +173,7 @@ def features(
     asked = FeatureCommand(
         out, settings, options_of(Choices, chosen), region, regions_csv, robustness, pictures, verdicts, workers
     )
-    features_of((source, mask) if mask else source, replace(asked, pet_table=pet_table, diagnostics=diagnostics))
+    return features_of((source, mask) if mask else source, replace(asked, pet_table=pet_table, diagnostics=diagnostics))
 
 
 @app.command
@@ -183,7 +185,7 @@ def maps(
     settings: Path | None = None,
     region: list[str] | None = None,
     form: Literal["nrrd", "ome-zarr"] = "nrrd",
-) -> None:
+) -> object:
     """Write maps of features: at each voxel of a region the features of the voxels around it, as PyRadiomics' voxel-based ones.
 
     Example: `unibase maps scans/ maps --settings params.yaml --region "GTV=gtv.*"`
@@ -198,7 +200,7 @@ def maps(
     """
     from unibase.flows.cli.plain_features import maps_asked, maps_of
 
-    maps_of((source, mask) if mask else source, out, maps_asked(settings, region, form))
+    return maps_of((source, mask) if mask else source, out, maps_asked(settings, region, form))
 
 
 @app.command
@@ -209,7 +211,7 @@ def dose(
     region: list[str] | None = None,
     metric: list[str] | None = None,
     eqd2: tuple[int, float] | None = None,
-) -> None:
+) -> object:
     """Measure the dose of regions: DICOM with RTDOSE beside the image and its RTSTRUCT or SEG.
 
     Example: `unibase dose plans/ doses.csv --region "PTV=ptv.*" --metric D95 --metric V20Gy`
@@ -225,11 +227,11 @@ def dose(
     """
     from unibase.flows.cli.plain_features import doses_of
 
-    doses_of((source, out), region, metric, eqd2)
+    return doses_of((source, out), region, metric, eqd2)
 
 
 @app.command
-def recognise(file: Path, *, assay: AssayName | None = None) -> None:
+def recognise(file: Path, *, assay: AssayName | None = None) -> object:
     """Tell what a file of an assay is (unit, orientation, names, genome) and by what evidence; refuse it as a build would.
 
     Example: `unibase recognise counts.tsv.gz`
@@ -246,6 +248,7 @@ def recognise(file: Path, *, assay: AssayName | None = None) -> None:
     print(f"{file}: {found.assay}")
     for line in found.lines:
         print(f"  {line}")
+    return {"assay": found.assay, "evidence": found.lines}
 
 
 @app.command
@@ -258,7 +261,7 @@ def normalise(
     batch_method: Literal["combat", "combat-seq"] = "combat",
     groups: Path | None = None,
     filter_by_expression: bool = False,
-) -> None:
+) -> object:
     """Normalise a count matrix; samples that cannot be used are set aside and named.
 
     Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm --batches batches.tsv`
@@ -282,6 +285,7 @@ def normalise(
     for note in report.notes:
         print(note, file=sys.stderr)
     print(f"{out}: {len(report.kept)} samples; {len(report.refused)} set aside")
+    return {"kept": report.kept, "refused": report.refused, "notes": report.notes}
 
 
 @app.command
@@ -293,7 +297,7 @@ def timeline(
     mapping: Path | None = None,
     key_file: Path | None = None,
     centre: str = "centre",
-) -> None:
+) -> object:
     """Turn clinical records into a MEDS dataset.
 
     Example: `unibase timeline omop/ timeline/ --from omop --key-file study.key`
@@ -319,6 +323,7 @@ def timeline(
         print(f"not read: {name}", file=sys.stderr)
     if key_file is None:
         print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)
+    return written
 
 
 @app.command

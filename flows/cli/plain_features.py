@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from unibase.flows.looks.matches import in_words, parse_regions
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.plain_csv import write_plain_csv
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dose.histogram import Fractions
 from unibase.imaging.dose.measured import Wanted, measure_doses
@@ -54,7 +55,7 @@ class FeatureCommand:
     diagnostics: Path | None = None
 
 
-def features_of(source: Source, command: FeatureCommand) -> None:
+def features_of(source: Source, command: FeatureCommand) -> object:
     """Extract the features of plain files, and say what became of each series and region.
 
     Args:
@@ -91,6 +92,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
         print(f"{command.diagnostics}: PyRadiomics' diagnostics of every region")
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
+    return {"rows": result.rows, "sha256": result.sha256, "quarantined": result.quarantined}
 
 
 def maps_asked(settings: Path | None, regions: list[str] | None, form: MapFormat) -> MapRun:
@@ -105,7 +107,7 @@ def maps_asked(settings: Path | None, regions: list[str] | None, form: MapFormat
     return MapRun(MapWay(options, form), parse_regions(regions) if regions else None)
 
 
-def maps_of(source: Source, folder: Path, run: MapRun) -> None:
+def maps_of(source: Source, folder: Path, run: MapRun) -> object:
     """Write maps of features of plain files, and say what has none.
 
     Args:
@@ -118,11 +120,12 @@ def maps_of(source: Source, folder: Path, run: MapRun) -> None:
         print(f"no maps: {place}: {problem.reason}. {problem.message} {problem.remedy}", file=sys.stderr)
     regions = frame.select("source_digest", "region").n_unique()
     print(f"{folder / 'maps.parquet'}: {frame.height} maps of {regions} regions; {len(refused)} refused")
+    return {"maps": frame.height, "regions": regions, "refused": _told(refused)}
 
 
 def doses_of(
     places: tuple[Path, Path], regions: list[str] | None, metrics: list[str] | None, eqd2: tuple[int, float] | None
-) -> None:
+) -> object:
     """Measure the dose of regions of plain files, and say what was not used.
 
     Args:
@@ -142,3 +145,12 @@ def doses_of(
         print(f"not measured: {place}: {problem.reason}. {problem.message} {problem.remedy}", file=sys.stderr)
     measured = frame.select("SeriesInstanceUID", "source_digest", "DoseSOPInstanceUID").n_unique()
     print(f"{places[1]}: {frame.height} metrics of {measured} regions and doses; {len(refused)} not measured")
+    return {"metrics": frame.height, "regions": measured, "refused": _told(refused)}
+
+
+def _told(refused: Sequence[tuple[str, Unusable]]) -> list[dict[str, str]]:
+    """Return what was refused as rows: place, reason, message, remedy."""
+    return [
+        {"unit": str(place), "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
+        for place, problem in refused
+    ]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts import App
-
+from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
 
-records_app = App(
+records_app = CommandLine(
     name="records", help="Clinical records: what becomes of each field, whether a dataset is valid, the way back to OSIRIS-RWD."
 )
 
 
 @app.command(name="map")
-def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> None:
+def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> object:
     """Draft the mapping of tables that nobody has declared yet, and say what is sure of it and what you must decide.
 
     Example: `unibase map registry/ mapping.yaml`
@@ -49,10 +48,11 @@ def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> No
         print(f"{title}: {len(lines)}")
         for line in lines:
             print(f"  {line}")
+    return {"sure": draft.sure, "asked": draft.asked}
 
 
 @records_app.command(name="fields")
-def records_fields(mapping: str, out: Path) -> None:
+def records_fields(mapping: str, out: Path) -> object:
     """Write what becomes of every field that a mapping knows, as CSV: table, field, item, use.
 
     Example: `unibase records fields osiris-rwd fields.csv`
@@ -68,6 +68,7 @@ def records_fields(mapping: str, out: Path) -> None:
     table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))
     write_plain_csv(table, out)
     print(f"{out}: {table.height} fields of {table['table'].n_unique()} tables")
+    return table
 
 
 @records_app.command(name="validate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
 
 @app.command
-def howmany(releases: Path, *, where: list[str]) -> None:
+def howmany(releases: Path, *, where: list[str]) -> object:
     """Say how many subjects there would be over all releases, from their safe cubes alone: between which two numbers.
 
     For those not entitled to the tables: nothing but `cube.parquet` is read, and questions that overlap tell nothing more.
@@ -160,6 +161,7 @@ def howmany(releases: Path, *, where: list[str]) -> None:
         table.add_row(one.study, one.version, f"does not tell of {one.lacks}" if one.bounds is None else str(one.bounds))
     Console().print(table)
     print(f"All that tell: {total(found)} subjects.")
+    return found
 
 
 @app.command
@@ -179,7 +181,7 @@ def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
 
 
 @app.command
-def omop(release: Path, out: Path, *, earliest_days: bool = False) -> None:
+def omop(release: Path, out: Path, *, earliest_days: bool = False) -> object:
     """Write a release as OMOP CDM 5.4 in CSV, with the imaging extension MI-CDM, and the SQL that makes and fills its tables.
 
     Example: `unibase omop releases/uniriv-demo/1.0.0 omop/`
@@ -203,10 +205,11 @@ def omop(release: Path, out: Path, *, earliest_days: bool = False) -> None:
     if written.without_day:
         remedy = "" if earliest_days else " --earliest-days writes diagnoses of which the month or year is known."
         print(f"{written.without_day} events or values without a day are left out: OMOP asks for it.{remedy}")
+    return written
 
 
 @app.command
-def fhir(release: Path, out: Path) -> None:
+def fhir(release: Path, out: Path) -> object:
     """Write a release as FHIR R4 in NDJSON, a file for each type of resource, as a bulk export has them.
 
     Example: `unibase fhir releases/uniriv-demo/1.0.0 fhir/`
@@ -221,10 +224,11 @@ def fhir(release: Path, out: Path) -> None:
     print(f"{out}: " + ", ".join(f"{count} {kind}" for kind, count in written.rows.items()))
     if written.between:
         print(f"{written.between} events lie between bounds that are no month and no year: they are written without a date.")
+    return written
 
 
 @app.command
-def explore(release: Path, *, port: int = 0) -> None:
+def explore(release: Path, *, port: int = 0, json: bool = False) -> None:
     """Look at cohorts in a release, exact and by person, on a web page of this machine; Ctrl-C ends it.
 
     For those entitled to the tables. The address has a token, is on the loopback alone, and ends with the command.
@@ -234,11 +238,14 @@ def explore(release: Path, *, port: int = 0) -> None:
     Args:
         release: Folder of the release.
         port: Port of the page; 0 takes any that is free.
+        json: Print the address as JSON.
     """
+    from unibase.flows.cli.printing import print_json
     from unibase.releases.explore.explorer_server import make_server
 
     server, address = make_server(release, port)
-    print(f"Open {address} on this machine; Ctrl-C ends it.", flush=True)
+    print_json({"address": address}) if json else print(f"Open {address} on this machine; Ctrl-C ends it.")
+    sys.stdout.flush()
     with suppress(KeyboardInterrupt), server:
         server.serve_forever()
 
@@ -271,7 +278,7 @@ def explain(release: Path, subject: int, variable: str, *, key_file: Path | None
 
 
 @app.command
-def baseline(release: Path, *, endpoint: str = "OS") -> None:
+def baseline(release: Path, *, endpoint: str = "OS") -> object:
     """Learn survival on all centres but one, and say how well it holds in that one: the result to beat.
 
     Cox's model and a forest, for each modality and for all together; C with its 95 % limits, and C of shuffled outcomes,
@@ -289,7 +296,9 @@ def baseline(release: Path, *, endpoint: str = "OS") -> None:
     from unibase.releases.baseline.held_out import baseline as scores_of
 
     table = Table("model", "modality", "held out", "subjects", "events", "C", "95 % limits", "shuffled")
-    for one in scores_of(release, endpoint):
+    scores = scores_of(release, endpoint)
+    for one in scores:
         numbers = (f"{one.c:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.permuted:.2f}")
         table.add_row(one.model, one.modality, one.centre, str(one.subjects), str(one.events), *numbers)
     Console().print(table)
+    return scores

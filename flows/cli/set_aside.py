@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
-from cyclopts import App
+from unibase.flows.cli.answers import CommandLine
 
-quarantine_app = App(
+quarantine_app = CommandLine(
     name="quarantine", help="What was not used, and why; names come from the vault. `unibase quarantine STUDY` lists it."
 )
 

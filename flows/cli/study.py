@@ -249,7 +249,7 @@ def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> 
 
 
 @app.command
-def codes(study: Path, *, csv: Path | None = None) -> None:
+def codes(study: Path, *, csv: Path | None = None) -> object:
     """Show every code that the records hold: how often, in how many persons, and which concept takes it or is nearest.
 
     Example: `unibase codes study.yaml --csv codes.csv`
@@ -266,10 +266,11 @@ def codes(study: Path, *, csv: Path | None = None) -> None:
     if csv is not None:
         write_plain_csv(table, csv)
     print(codes_text(table))
+    return table
 
 
 @app.command
-def regions(study: Path, *, csv: Path | None = None) -> None:
+def regions(study: Path, *, csv: Path | None = None) -> object:
     """Show which names of regions each target matched, what was refused or missed, and names that no target asked for.
 
     Example: `unibase regions study.yaml`
@@ -286,6 +287,7 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
     if csv:
         write_plain_csv(matches, csv)
     print(in_words(matches) + (f"\n{csv}: region by region" if csv else ""))
+    return matches
 
 
 @app.command
