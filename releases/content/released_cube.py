@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +20,14 @@ from unibase.releases.disclosure.safe_cube import WHOLE, Dimension, Margin, Safe
 
 MODALITIES, CENTRE = "modalities", "centre"
 NONE = "none"
+OTHERS = "(others)"
+"""All combinations of modalities that the page hides."""
 UNKNOWN = "not known"
 MOST_DIMENSIONS = 8
 OUTPUT = "cube"
 _YEARS = 10
+OLDEST = 199
+"""Last year of the open band of ages."""
 _RULE = "blocks of persons"
 _WHY = "Every block has enough persons, and tells levels apart only where the page shows the count of each."
 
@@ -124,8 +129,9 @@ def _characteristic(one: Characteristic, ground: Ground) -> Dimension | None:
     """Return a characteristic as a dimension; a number that is no age, or of which nothing may be told apart, is none."""
     if one.numeric and one.column != "AGE":
         return None
-    of = _levels(ground.subjects, one)
-    before = {} if ground.subjects_before is None else _levels(ground.subjects_before, one)
+    bands = age_bands(ground.subjects[one.column].drop_nulls().to_list(), ground.min_cell) if one.numeric else []
+    of = _levels(ground.subjects, one, bands)
+    before = {} if ground.subjects_before is None else _levels(ground.subjects_before, one, bands)
     levels = sorted(set(of.values()), key=lambda level: (level == UNKNOWN, *_place(one, level)))
     if one.numeric:
         told = one.counts.counts.get((EVERYWHERE, MISSING), 0) is not None
@@ -148,35 +154,65 @@ def _page_level(level: str) -> str:
     return MISSING if level == UNKNOWN else level
 
 
-def _levels(subjects: pl.DataFrame, one: Characteristic) -> dict[int, str]:
+def _levels(subjects: pl.DataFrame, one: Characteristic, bands: Sequence[tuple[int, int]]) -> dict[int, str]:
     if one.column not in subjects.columns:
         return {}
     column = subjects[one.column]
-    texts = [UNKNOWN if value is None else _band(value) if one.numeric else str(value) for value in column.to_list()]
+    texts = [UNKNOWN if value is None else _band(value, bands) if one.numeric else str(value) for value in column.to_list()]
     return dict(zip(subjects["subject_id"].to_list(), texts, strict=True))
 
 
-def _band(age: float) -> str:
-    """Return the ten years that an age is in.
+def age_bands(ages: Sequence[float], min_cell: int) -> list[tuple[int, int]]:
+    """Return bands of tens of years, first and last year, of at least `min_cell` persons each; the outer ones are open.
 
-    >>> _band(60.5)
-    '60–69'
+    A band of a few would say that somebody is so old, or so young.
+
+    Args:
+        ages: Of all persons.
+        min_cell: Fewest persons of a band.
+
+    >>> age_bands([31, *[55] * 9, *[62] * 9, *[74] * 9, 91], 5)
+    [(0, 59), (60, 69), (70, 199)]
     """
-    first = int(age // _YEARS) * _YEARS
-    return f"{first}–{first + _YEARS - 1}"
+    counted = sorted(Counter(int(age // _YEARS) * _YEARS for age in ages).items())
+    found: list[list[int]] = []
+    size = min_cell
+    for decade, count in counted:
+        if size >= min_cell:
+            found.append([decade, decade])
+            size = 0
+        found[-1][1] = decade + _YEARS - 1
+        size += count
+    if len(found) > 1 and size < min_cell:
+        last = found.pop()
+        found[-1][1] = last[1]
+    if found:
+        found[0][0], found[-1][1] = 0, OLDEST
+    # Nobody between two bands is no reason to have a gap there.
+    return [(first, found[n + 1][0] - 1 if n + 1 < len(found) else last) for n, (first, last) in enumerate(found)]
+
+
+def _band(age: float, bands: Sequence[tuple[int, int]]) -> str:
+    first, last = next((one for one in bands if age < one[1] + 1), bands[-1])
+    return f"{first}–{last}"
 
 
 def _modalities(ground: Ground) -> list[Dimension]:
-    people = ground.cohort.people
-    names = people.modalities
-    of = {person: level_of_modalities(one.has, names) for person, one in people.of.items()}
-    named = {level_of_modalities(has, names): has for has in patterns(people)}
-    shown = {level: ground.cohort.counts[Cell(only=has)] is not None for level, has in named.items()}
-    groups = safe_cube.groups_of(list(named), shown.__getitem__)
-    old = ground.people_before
-    before = {} if old is None else {i: level_of_modalities(one.has, old.modalities) for i, one in old.of.items()}
-    parts = tuple(frozenset(level for level, has in named.items() if has[place]) for place in range(len(names)))
-    return [Dimension(MODALITIES, tuple(named), groups, of, before, parts)] if len(groups) > 1 else []
+    """Return the combinations of modalities as a dimension; which ones the page hides is not said: they are `OTHERS`."""
+    people, old = ground.cohort.people, ground.people_before
+    shown = [has for has in patterns(people) if ground.cohort.counts[Cell(only=has)] is not None]
+    named = {level_of_modalities(has, people.modalities): has for has in shown}
+
+    def levels(of: People | None) -> dict[int, str]:
+        told = {} if of is None else {i: level_of_modalities(one.has, of.modalities) for i, one in of.of.items()}
+        return {person: level if level in named else OTHERS for person, level in told.items()}
+
+    of = levels(people)
+    every = (*named, *((OTHERS,) if OTHERS in of.values() else ()))
+    parts = tuple(frozenset(level for level, has in named.items() if has[place]) for place in range(len(people.modalities)))
+    alone = frozenset((OTHERS,))
+    groups = tuple((level,) for level in every)
+    return [Dimension(MODALITIES, every, groups, of, levels(old), (*parts, alone))] if len(groups) > 1 else []
 
 
 def _margins(ground: Ground, dimensions: Sequence[Dimension]) -> list[Margin]:

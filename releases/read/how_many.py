@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unibase.groundwork.problems import UserError
-from unibase.releases.content.released_cube import CENTRE, MODALITIES, NONE, UNKNOWN
+from unibase.releases.content.released_cube import CENTRE, MODALITIES, NONE, OTHERS, UNKNOWN
 from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.safe_cube import WHOLE, Margin, SafeCube
 from unibase.releases.explore.cohort_filter import Condition, parse
@@ -178,13 +178,14 @@ def _of_bands(condition: Condition, bands: Mapping[str, tuple[int, int]]) -> tup
 
 
 def _of_modality(condition: Condition, levels: Sequence[str]) -> tuple[str, frozenset[str], frozenset[str]]:
-    names = {name for level in levels for name in level.split(" + ") if level != NONE}
+    names = {name for level in levels for name in level.split(" + ") if level not in (NONE, OTHERS)}
     if condition.name not in names:
         raise KeyError(condition.name)
     if condition.sign not in ("known", "unknown"):
         raise UserError(f"{condition.name} is a modality: ask `{condition.name} known` or `{condition.name} unknown`.")
-    chosen = frozenset(one for one in levels if (condition.name in one.split(" + ")) == (condition.sign == "known"))
-    return MODALITIES, chosen, chosen
+    told = frozenset(levels) - {OTHERS}
+    chosen = frozenset(one for one in told if (condition.name in one.split(" + ")) == (condition.sign == "known"))
+    return MODALITIES, chosen, chosen | (frozenset(levels) - told)
 
 
 def over_releases(folders: Iterable[Path], conditions: Sequence[str]) -> list[OfRelease]:

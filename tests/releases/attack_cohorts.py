@@ -324,7 +324,9 @@ def lay_cube(
     for b, block in enumerate(cube.blocks):
         program.says({first + b * size + n: 1.0 for n in range(size)}, block.persons, block.persons)
         for n, kind in enumerate(line.kinds):
-            if at(kind) not in block.levels.get(dimension, (at(kind),)):
+            every = {level for one in cube.blocks for level in one.levels.get(dimension, ())}
+            level = at(kind) if at(kind) in every else "(others)"
+            if level not in block.levels.get(dimension, (level,)):
                 program.says({first + b * size + n: 1.0}, 0, 0)
     return [
         {first + b * size + n: 1.0 for n, kind in enumerate(line.kinds) if kind[0] == centre}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from unibase.releases.content import released_cube
-from unibase.releases.content.released_cube import CENTRE, MODALITIES, UNKNOWN
+from unibase.releases.content.released_cube import CENTRE, MODALITIES, OLDEST, UNKNOWN
 from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.safe_cube import SafeCube
 from unibase.releases.read.how_many import levels_of
@@ -20,6 +20,14 @@ _WORDS = {
     "STAGE": ("Stade", "Stage"),
 }
 _LEVELS = {UNKNOWN: ("non connu", "not known"), released_cube.NONE: ("aucune", "none")}
+
+
+def _words(name: str, level: str) -> str:
+    """Return how a level is written: the open bands of ages by their one end."""
+    first, _, last = level.partition("–")
+    if name != "AGE" or not last:
+        return level
+    return f"< {int(last) + 1}" if first == "0" else f"≥ {first}" if last == str(OLDEST) else level
 
 
 def in_page(cube: SafeCube) -> str:
@@ -48,10 +56,11 @@ def contents(data: ReportData) -> Contents | None:
         return None
     data.record.extend(released_cube.decisions(cube))
     levels = levels_of(cube)
-    modalities = sorted({name for level in levels.get(MODALITIES, ()) for name in level.split(" + ")} - {released_cube.NONE})
+    modalities = sorted({name for level in levels.get(MODALITIES, ()) for name in level.split(" + ")})
+    modalities = [name for name in modalities if name not in (released_cube.NONE, released_cube.OTHERS)]
     fields = [(name, _WORDS.get(name, (name, name)), modalities if name == MODALITIES else own) for name, own in levels.items()]
     drawn = [
-        {"name": name, "title": title, "levels": [(level, _LEVELS.get(level, (level, level))) for level in own]}
+        {"name": name, "title": title, "levels": [(level, _LEVELS.get(level, (_words(name, level),) * 2)) for level in own]}
         for name, title, own in fields
     ]
     stale = cube.version if cube.version != data.version else None
