@@ -110,11 +110,16 @@ def _number() -> pl.Expr:
 
 
 def _end(name: str) -> list[pl.Expr]:
-    """Return the columns of the end; drugs and visits must have one, and end on the day they began where none is known."""
+    """Return the columns of the end; drugs and visits must have one, and end on the day they began where none is known.
+
+    An end of which only the day is known stands at midnight: on the day of the beginning that would be before it, and no clock
+    is written.
+    """
     needed = name in ("drug_exposure", "visit_occurrence")
     end = pl.coalesce("end_time", "time") if needed else pl.col("end_time")
     begin = "procedure_end" if name == "procedure_occurrence" else DAY[name].replace("start", "end")
-    return [end.dt.date().alias(f"{begin}_date"), end.alias(f"{begin}_datetime")]
+    day_alone = (end < pl.col("time")) & (end.dt.date() == pl.col("time").dt.date())
+    return [end.dt.date().alias(f"{begin}_date"), pl.when(~day_alone.fill_null(False)).then(end).alias(f"{begin}_datetime")]
 
 
 def _values(name: str, concepts: Concepts) -> list[pl.Expr]:

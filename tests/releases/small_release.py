@@ -38,6 +38,7 @@ def made(folder: Path, births: int = 12) -> Path:
         {"subject_id": ids[0], "time": moment, "code": "LOINC//21908-9", "text_value": "stade IIIA, révisé: " + "y" * 90},
         {"subject_id": ids[0], "time": moment, "code": "ICD10//C50.9", "numeric_value": 2.0},
         {"subject_id": ids[0], "time": line, "code": "ATC//L01XA02", "end_time": line},
+        {"subject_id": ids[0], "time": line.replace(hour=10), "code": "ATC//L01BA04", "end_time": line},
         {"subject_id": ids[0], "time": moment, "code": 'LOCAL//a;b, "c"', "text_value": 'd,"e"'},
         {"subject_id": ids[0], "time": line, "end_time": line, "code": "DERIVED//LINE", "numeric_value": 1.0},
     ]

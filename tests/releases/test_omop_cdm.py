@@ -123,6 +123,11 @@ PLAUSIBLE = [
         "AND m.measurement_date NOT BETWEEN observation_period_start_date AND observation_period_end_date",
     ),
     *((f"plausibleStartBeforeEnd {name}", f"SELECT person_id FROM {name} WHERE {end} < {begin}") for name, (begin, end) in _CLINICAL.items()),
+    *(
+        (f"plausibleStartBeforeEnd {name}, clocks", f"SELECT person_id FROM {name} WHERE {end}time < {begin}time")
+        for name, (begin, end) in _CLINICAL.items()
+        if name != "observation_period"
+    ),
     *((f"plausibleAfterBirth {name}", _AFTER_BIRTH.format(name, begin)) for name, (begin, _) in _CLINICAL.items()),
     *((f"plausibleBeforeDeath {name}", _IN_LIFE.format(name, begin)) for name, (begin, _) in _CLINICAL.items()),
     (
