@@ -80,7 +80,7 @@ def in_iso_order(written: pl.Series, order: Order = "ymd", pivot: int | None = N
     text = written.str.strip_chars().str.to_uppercase()
     if text.str.contains("[A-ZÀ-Ý]").any():
         text = _months(_clock(text))
-    text = _unknown_parts(text)
+    text = _unknown_parts(_without_hyphens(text))
     text = text.str.replace(_TOGETHER, "${1}-${2}-${3} ${4}:${5}:${6}")
     # Compact dates: as day, month and year the last four digits would be a year before 1232.
     text = text.str.replace(r"^((?:1[89]|20|21)[0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])(?:[T ]?([^0-9].*))?$", "${1}-${2}-${3}${4}")
@@ -117,6 +117,19 @@ def _unknown_parts(text: pl.Series) -> pl.Series:
     )
     text = text.str.replace(r"^([1-9][0-9]{3})([-/.])00[-/.]00$", "${1}${2}UN${2}UN")
     return text.str.replace(r"^([1-9][0-9]{3}[-/.][0-9]{1,2}[-/.])00$", "${1}UN")
+
+
+_SDTM = r"^([0-9]{4}|-)-([0-9]{2}|-)-([0-9]{2}|-)(?:T.*)?$"
+
+
+def _without_hyphens(text: pl.Series) -> pl.Series:
+    """Return texts in which parts that SDTM writes as one hyphen are unknown: `2003---15`, `--12-15`; of a clock in part (`T10`, `T-:15`) the day is kept."""
+    text = text.str.replace(r"T(?:-(?::.*)?|[0-9]{2})$", "")
+    parts = text.str.extract_groups(_SDTM).struct.unnest()
+    # Hyphens alone are a sign for nothing.
+    lacking = pl.any_horizontal(pl.col(name) == "-" for name in "123") & ~pl.all_horizontal(pl.col(name) == "-" for name in "123")
+    whole = pl.concat_str(*(pl.col(name).replace("-", "UN") for name in ("1", "2", "3")), separator="-")
+    return parts.select(pl.when(lacking).then(whole).otherwise(text)).to_series()
 
 
 def _clock(text: pl.Series) -> pl.Series:

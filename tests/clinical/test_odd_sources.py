@@ -126,6 +126,31 @@ def test_what_a_fhir_resource_is_about(tmp_path: Path, further: dict[str, Any], 
     assert [reason for _, reason in problems] == ([told] if told else [])
 
 
+AJCC8 = {"type": {"text": "AJCC 8th edition"}}
+
+
+@pytest.mark.parametrize(
+    ("stage", "read", "told"),
+    [
+        ({"summary": {"coding": [{"system": "http://cancerstaging.org", "code": "3A"}]}}, "3A", []),
+        ({"summary": {"text": "Stade IIIA"}}, "IIIA", []),
+        ({"summary": {"text": "avancé, voir lettre"}}, None, ["text-withheld"]),
+        ({"summary": {"text": "IIIA"}, **AJCC8}, "IIIA", ["unread-field"]),
+        ({"assessment": [{"reference": "Observation/o"}]}, None, ["unread-field"]),
+        ({"summary": {"text": "IIIA"}, "assessment": [{"reference": "Observation/o"}], **AJCC8}, None, ["unread-field"] * 2),
+        ({"summary": {}}, None, []),
+    ],
+)
+def test_the_stage_of_a_condition(tmp_path: Path, stage: dict[str, Any], read: str | None, told: list[str]) -> None:
+    """What it says of the edition, or leaves to an Observation that the export may lack, is told."""
+    (tmp_path / "source").mkdir()
+    lines = "\n".join(json.dumps(one) for one in (PATIENT, condition(stage=[stage])))
+    (tmp_path / "source" / "a.ndjson").write_text(lines, encoding="utf-8")
+    found = read_rows(TimelineTask("fhir", tmp_path / "source", "lyon"), LocalDoor())
+    stages = found.events.filter(pl.col("code") == "LOINC//21908-9")["text_value"].to_list()
+    assert (stages, found.problems["reason"].to_list()) == ([read] if read else [], told)
+
+
 def bundle(*resources: dict[str, Any], **further: Any) -> str:
     entries = [{"resource": one} for one in resources]
     return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [*entries, *further.pop("more", [])], **further})
