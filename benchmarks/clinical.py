@@ -10,10 +10,7 @@ The peers run on the same files where a variable names the Python of an environm
 (`pip install meds_etl 'polars<1.25'`; `meds_etl_omop`) and `UNIBASE_PEER_MEDS_EXTRACT` (`pip install MEDS-extract`; told by
 `benchmarks.meds_extract_spec` what an event is). All rows are invented.
 
-Measured in other formats, on a machine shared with other work (CPU seconds, peak MB): CSV 4.0 s, 315 MB for 1,000 x 500; 6.5 s, 286 MB for
-3,000; 22.9 s, 304 MB for 10,000. FHIR 18.5 s, 342 MB for 1,000; 39.3 s, 351 MB for 2,000;
-212.6 s, 371 MB for 10,000. DuckDB 5.7 s, 521 MB for 10,000; 20.5 s, 523 MB
-for 30,000.
+What was measured, on which machine and beside what, is in `docs/clinical.md`, under Scale.
 """
 
 from __future__ import annotations

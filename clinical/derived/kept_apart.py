@@ -29,6 +29,7 @@ from unibase.groundwork.tables import DERIVED, EVENTS, QUARANTINE
 _DOSE = "plausibility/dose-far-off"
 _LIMITS = pl.Schema({"code": pl.String(), "unit": pl.String(), "low": pl.Float64(), "high": pl.Float64()})
 _TNM: tuple[tuple[str, Kind], ...] = (("tnm_t", "T"), ("tnm_n", "N"), ("tnm_m", "M"))
+_BEYOND_IV = r"(?i)^(?:stage|stade|stadium)?\s*(?:VI{0,3}|[5-9])\s*[A-D]?\d?$"
 _STAGE = "timeline"
 _SITE = r"^(?:ICD10(?:CM|GM)?//|ICDO3//(?:\d{4}/\d-)?)"
 _OF_WOMEN, _OF_MEN = _SITE + r"C5[1-8]", _SITE + r"C6[0-3]"
@@ -124,7 +125,10 @@ class Judgement:
             none = [text for text in own["text_value"].unique() if category(kind, text) is None]
             looked.append(own)
             found.append(own.filter(pl.col("text_value").is_in(none)))
-        return Look(pl.concat(looked), pl.concat(found))
+        staged = self.concepts.select(rows, "stage").filter(pl.col("text_value").is_not_null())
+        # Other systems of stages have words of their own; none goes beyond the fourth.
+        beyond = staged.filter(pl.col("text_value").str.contains(_BEYOND_IV))
+        return Look(pl.concat([*looked, staged]), pl.concat([*found, beyond]))
 
 
 def _before_birth(rows: pl.DataFrame) -> pl.DataFrame:

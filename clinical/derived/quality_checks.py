@@ -31,6 +31,9 @@ _BY_FIELD = tuple(name for name in CAN_KEEP_OUT if name not in ("plausibility/be
 """Checks that are told by code."""
 _COUNTED = (("violated", "violations"), ("out", "kept_out"))
 _OLDEST = 120
+_WHOLE_DAY = pl.duration(days=1)
+_OF_ENQUIRIES = r"^OSIRIS_RWD//4\.[12]$"
+"""Vital status and its source, dated by the day of the enquiry, which comes after many deaths."""
 _OFTEN = r"^(?:PLANNED//)?(?:SPECIMEN|DISPENSED|PRESCRIBED)//"
 """What may be there several times in one moment: tubes, packs, orders."""
 
@@ -120,15 +123,22 @@ def _form_checks(frame: pl.DataFrame) -> list[Check]:
     moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
     dated = pl.col("time_min").is_not_null()
     ended = frame.filter(pl.col("end_time").is_not_null())
-    keys = [name for name in EVENTS.schema() if name != "source_row"]
-    again = ~pl.struct(keys).is_first_distinct()
+    # An end without a clock is that of its day.
+    day_ends = pl.when(pl.col("end_time").dt.truncate("1d") == pl.col("end_time")).then(_WHOLE_DAY).otherwise(pl.duration())
     return [
-        ("conformance/end-before-start", ended, pl.col("end_time") < pl.col("time_min"), True),
+        ("conformance/end-before-start", ended, pl.col("end_time") + day_ends < pl.col("time_min"), True),
         ("conformance/code-unmapped", frame, pl.col("code").str.contains("UNMAPPED$|//UNKNOWN$"), True),
         ("completeness/date", moving, pl.col("time_min").is_null(), False),
         ("completeness/day-known", moving.filter(dated), pl.col("time").is_null(), True),
-        ("plausibility/duplicate", frame.filter(dated & ~pl.col("code").str.contains(_OFTEN)), again, True),
+        ("plausibility/duplicate", frame.filter(dated & ~pl.col("code").str.contains(_OFTEN)), _again(), True),
     ]
+
+
+def _again() -> pl.Expr:
+    """Whether an event stands in a row whose events all stand in a row before it: two drugs of one day share an origin and are two."""
+    keys = [name for name in EVENTS.schema() if name != "source_row"]
+    row = pl.struct(keys).hash().sum().over("subject_id", "source", "source_row")
+    return ~pl.struct(*keys, row.alias("_row")).is_first_distinct()
 
 
 def _time_checks(frame: pl.DataFrame) -> list[Check]:
@@ -137,7 +147,9 @@ def _time_checks(frame: pl.DataFrame) -> list[Check]:
     born = _one(frame, "MEDS_BIRTH", "time_min", "born")
     died = _one(frame, "MEDS_DEATH", "time_max", "died")
     living = dated.filter(pl.col("code") != "MEDS_BIRTH").join(born, on="subject_id")
-    mortal = dated.filter(pl.col("code") != "MEDS_DEATH").join(died, on="subject_id")
+    mortal = dated.filter((pl.col("code") != "MEDS_DEATH") & ~pl.col("code").str.contains(_OF_ENQUIRIES)).join(
+        died, on="subject_id"
+    )
     deaths = frame.filter(pl.col("code").is_in(["MEDS_DEATH", REFUTED]))
     years = pl.col("time_min").dt.year() - pl.col("born").dt.year()
     days = pl.duration(days=_AFTER_DEATH_DAYS)

@@ -6,16 +6,21 @@ names as its source. They are listed here by name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
 
 from tests.clinical.whole import read_events
+from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, derive_responses
 from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, recist
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.words.concepts import Concepts
+from unibase.groundwork.tables import EVENTS
 from unibase.privacy.subjects import Subject, SubjectLookup
 
 HERE = Path(__file__).parent / "declared"
@@ -214,3 +219,88 @@ def test_responses_from_the_lesions_of_the_timeline(real_data: Path, tmp_path: P
         same = both[0].join(release.select("USUBJID", pl.col("AVALC").alias("given")), on="USUBJID")
         assert same.height == 254
         assert same.filter(pl.col("AVALC") == pl.col("given")).height == 254
+
+
+STOPPED = """endpoints: 1
+endpoint:
+  PFSNACT: &pfs
+    version: "1.0.0"
+    text: Progression Free Survival prior to NACT
+    origin: index
+    events: [{concept: progression, text: PD}, {concept: death, text: DEATH}]
+    censor: {concept: tumour_assessment, text: LAST, otherwise: imaging_examination}
+    stop_at: [{concept: new_therapy, text: NACT}]
+  PFSMISS: {<<: *pfs, stop_at: [], missed_days: 126}
+"""
+NACT = {"01-701-1015": "2014-06-18", "01-701-1028": "2014-01-14", "01-701-1034": "2014-12-16", "01-701-1097": "2013-12-31"}
+"""First dates of new anticancer therapy, as admiralonco's vignette on them has it (nactdt.Rmd, CM and PR together)."""
+
+
+@dataclass(frozen=True)
+class Visits:
+    """What the release says of one subject: randomisation, evaluable assessments, first progression, death."""
+
+    start: date
+    assessed: list[date]
+    ends: list[date]
+
+    def by_admiral(self, nact: date | None, missed: int | None) -> tuple[date, int]:
+        """Return ADT and CNSR by adtte.Rmd: events before NACT, else the last assessment before it, else randomisation."""
+        before = [day for day in [self.start, *self.assessed] if nact is None or day == self.start or day < nact]
+        ends = [day for day in self.ends if nact is None or day < nact]
+        if not ends:
+            return max(before), 1
+        seen = max(day for day in before if day < min(ends) or day == self.start)
+        return (seen, 1) if missed is not None and (min(ends) - seen).days > missed else (min(ends), 0)
+
+
+def visits_of(real_data: Path, starts: dict[str, date]) -> dict[str, Visits]:
+    adrs = table(real_data, "adam_adrs_onco").filter((pl.col("PARAMCD") == "OVR") & (pl.col("ANL01FL") == "Y"))
+    found = adrs.select("USUBJID", "AVALC", pl.col("ADT").str.to_date()).sort("ADT")
+    dead = dict(table(real_data, "adam_adsl").select("USUBJID", pl.col("DTHDT").str.to_date()).drop_nulls().iter_rows())
+    out = {}
+    for name, start in starts.items():
+        own = found.filter(pl.col("USUBJID") == name)
+        progressed = own.filter(pl.col("AVALC") == "PD")["ADT"].to_list()[:1]
+        out[name] = Visits(
+            start, own.filter(pl.col("AVALC") != "NE")["ADT"].to_list(), [*progressed, *([dead[name]] if name in dead else [])]
+        )
+    return out
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+def test_progression_free_survival_with_new_therapy_and_missed_visits(
+    seed: int | None, adam: tuple[pl.DataFrame, dict[int, str]], real_data: Path, tmp_path: Path
+) -> None:
+    """The rules of admiralonco's ADTTE vignette, worked out apart from ours, on the release, with its NACT dates and with drawn ones.
+
+    Ours differs in two ways, which `docs/clinical.md` names: what is found on the day of the new therapy counts, and a therapy before
+    the start stops nothing.
+    """
+    events, names = adam
+    (tmp_path / "concepts.yaml").write_text((HERE / "concepts.yaml").read_text() + '  new_therapy: {codes: ["CM//NACT"]}\n')
+    (tmp_path / "endpoints.yaml").write_text(STOPPED)
+    concepts, endpoints = Concepts.read(tmp_path / "concepts.yaml"), Endpoints.read(tmp_path / "endpoints.yaml")
+    index = randomised(events)
+    starts = {names[subject]: day for subject, day in index.with_columns(pl.col("time").dt.date()).iter_rows()}
+    visits = visits_of(real_data, starts)
+    nact = {name: date.fromisoformat(day) for name, day in NACT.items() if name in starts}
+    if seed is not None:
+        drawn = Random(seed)
+        nact = {name: start + timedelta(days=drawn.randrange(1, 200)) for name, start in starts.items() if drawn.random() < 0.6}
+        nact |= {name: drawn.choice(one.assessed) for name, one in visits.items() if one.assessed and drawn.random() < 0.3}
+    numbers = {name: number for number, name in names.items()}
+    days = pl.DataFrame({"subject_id": [numbers[name] for name in nact], "time": list(nact.values())}).with_columns(
+        pl.col("time").cast(pl.Datetime("us")), pl.lit("CM//NACT").alias("code"), pl.lit("P/csv/cm").alias("source"))  # fmt: skip
+    therapy = days.with_columns(time_min="time", time_max="time").with_row_index("source_row")
+    all_events = EVENTS.conform(pl.concat([events, therapy.cast({"source_row": events.schema["source_row"]})], how="diagonal"))
+    for code, missed in (("PFSNACT", None), ("PFSMISS", 126)):
+        stops = nact if missed is None else {}
+        ours = derive(all_events, index, code, concepts, endpoints)
+        found = {names[row["subject_id"]]: (row["ADT"], row["CNSR"]) for row in ours.iter_rows(named=True)}
+        differ = {name for name, one in visits.items() if found[name] != one.by_admiral(stops.get(name), missed)}
+        expected = {
+            name for name in differ if stops.get(name) in visits[name].assessed or stops.get(name, date.max) <= starts[name]
+        }
+        assert (len(found), differ - expected) == (254, set())
+        assert code == "PFSMISS" or (len(differ) == 1 if seed is None else 0 < len(differ) < 8)

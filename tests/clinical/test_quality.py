@@ -98,6 +98,71 @@ def test_right_rows_are_no_contradiction() -> None:
     assert failed(pl.concat([GOOD, right])) == set()
 
 
+def staged(site: str, t: str, n: str, m: str, stage: str, day: str = "2020-01-05") -> pl.DataFrame:
+    values = (("21905-5", t), ("21906-3", n), ("21907-1", m), ("21908-9", stage))
+    return events((2, f"ICD10//{site}", day), *((2, f"LOINC//{code}", day, value) for code, value in values if value))
+
+
+@pytest.mark.parametrize(
+    ("row", "against", "impossible"),
+    [
+        (staged("C34.1", "T2a", "N0", "M1a", "IIB"), True, False),
+        (staged("C34.1", "T2a", "N0", "M1a", "IIB", "2020-01"), True, False),
+        (staged("C34.1", "T2a", "N0", "M0", "IVA"), True, False),
+        (staged("C32.0", "T4a", "N0", "M0", "IVA"), False, False),
+        (staged("C34.1", "T1a", "N0", "M0", "IIIB"), True, False),
+        (staged("C34.1", "T1a", "N2", "M0", "IIIA"), False, False),
+        (staged("C34.1", "T1a", "N0", "M0", "IA1"), False, False),
+        (staged("C61", "T1c", "N0", "M0", "IIIC"), False, False),
+        (staged("C73", "T1a", "N0", "M0", "IVA"), False, False),
+        (staged("C34.1", "T4", "", "M1c", "IVB"), False, False),
+        (staged("C34.1", "T2a", "N0", "M0", "V"), False, True),
+        (staged("C34.1", "T2a", "N0", "M0", "Stade 5"), False, True),
+        (staged("C83.3", "", "", "", "IVB"), False, False),
+        (staged("C34.1", "T4", "N3", "M0", "LIMITED"), False, False),
+    ],
+)
+def test_tnm_and_stage_of_one_time(row: pl.DataFrame, against: bool, impossible: bool) -> None:
+    """UICC TNM, 8th edition: of the lung M1 is stage IV and no other, of the larynx T4a is IVA; a T1 of the prostate may be IIIC."""
+    found = failed(pl.concat([GOOD, row]))
+    assert ("plausibility/stage-against-tnm" in found, "plausibility/impossible-tnm" in found) == (against, impossible)
+
+
+def rows(*of: tuple[int, str, str]) -> pl.DataFrame:
+    """Events of subject 2 on one day, each of a row of its source: number, code and text."""
+    made = events(*((2, code, "2020-02-01", text) for _, code, text in of))
+    return made.with_columns(pl.Series("source_row", [100 + number for number, _, _ in of], dtype=made.schema["source_row"]))
+
+
+CISPLATIN = ((1, "ATC//L01XA01", ""), (1, "OSIRIS_RWD//12.3", "in"))
+
+
+@pytest.mark.parametrize(
+    ("made", "twice"),
+    [
+        (rows(*CISPLATIN, (2, "ATC//L01BC05", ""), (2, "OSIRIS_RWD//12.3", "in")), False),
+        (rows(*CISPLATIN, (2, "ATC//L01XA01", ""), (2, "OSIRIS_RWD//12.3", "in")), True),
+        (rows(*CISPLATIN, (2, "ATC//L01XA01", ""), (2, "OSIRIS_RWD//12.3", "ex")), False),
+    ],
+)
+def test_two_rows_of_one_day_are_twice_the_same_when_all_of_them_is(made: pl.DataFrame, twice: bool) -> None:
+    assert ("plausibility/duplicate" in failed(pl.concat([GOOD, made]))) == twice
+
+
+@pytest.mark.parametrize(
+    ("end", "early"), [("2020-02-01", False), ("2020-02-01 09:59", True), ("2020-01-31", True), ("2020-02-02", False)]
+)
+def test_an_end_without_a_clock_is_that_of_its_day(end: str, early: bool) -> None:
+    given = events((2, "ATC//L01XA01", "2020-02-01 10:00")).with_columns(pl.lit(end).str.to_datetime(time_unit="us", strict=False).alias("end_time") if ":" in end else pl.lit(end).str.to_date().cast(pl.Datetime("us")).alias("end_time"))  # fmt: skip
+    assert ("conformance/end-before-start" in failed(pl.concat([GOOD, EVENTS.conform(given)]))) == early
+
+
+def test_an_enquiry_after_a_death_is_no_act_of_the_living() -> None:
+    asked = events((1, "OSIRIS_RWD//4.1", "2025-01-01", "1"), (1, "OSIRIS_RWD//4.2", "2025-01-01", "INSEE"))
+    assert failed(pl.concat([GOOD, asked])) == set()
+    assert "plausibility/after-death" in failed(pl.concat([GOOD, events((1, "OSIRIS_RWD//4.4", "2025-01-01"))]))
+
+
 def test_a_row_dated_after_its_export_stops_a_release() -> None:
     told = [("clinical", "lyon", "lyon/csv/suivi#4/date", "future-date", "The date lies after the day of the export.", "")]
     problems = pl.DataFrame(told, schema=QUARANTINE.schema(), orient="row")
