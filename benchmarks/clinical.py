@@ -10,7 +10,7 @@ The peers run on the same files where a variable names the Python of an environm
 (`pip install meds_etl 'polars<1.25'`; `meds_etl_omop`) and `UNIBASE_PEER_MEDS_EXTRACT` (`pip install MEDS-extract`; told by
 `benchmarks.meds_extract_spec` what an event is). All rows are invented.
 
-What was measured, on which machine and beside what, is in `docs/clinical.md`, under Scale.
+What was measured, on which machine and beside what, is in `docs/clinical.md`, under `What was measured`.
 """
 
 from __future__ import annotations

@@ -73,6 +73,12 @@ TABLE_TWICE = Reason(
     "Take one of them out of the source, when they hold the same rows.",
     "`visits.xlsx` beside the `visits.csv` that was saved from it.",
 )
+ZONED_TIME = Reason(
+    "zoned-time",
+    "Times of a column are kept with a zone: they are read as the clock of that zone shows them.",
+    "Nothing, when it is the hospital's zone; else export local times: in UTC what happened at midnight stands on the day before.",
+    "A column `timestamp with time zone` of a database, written as Parquet.",
+)
 STATUS_AGAINST_DATE = Reason(
     "status-against-date",
     "A date of death stands beside a status that says alive; the death counts.",

@@ -8,6 +8,7 @@ import polars as pl
 
 from unibase.clinical.reasons import NUMBER_AS_FLOAT
 from unibase.clinical.sources.events import SOURCE_EVENTS, tally_key
+from unibase.clinical.sources.problem_rows import on_their_clocks
 from unibase.clinical.words import partial_dates
 from unibase.groundwork.tables import TIMESTAMP
 
@@ -21,6 +22,12 @@ def add_moments(frame: pl.DataFrame, day: str, moment: str, prefix: str = "") ->
         moment: Column of the date-time; empty where the table has none. It counts before `day`.
         prefix: What the new columns (`time`, `time_min`, `time_max`, `problem`) begin with.
     """
+    dtype = frame.schema.get(moment)
+    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    frame = on_their_clocks(frame)
+    if zoned and frame.schema.get(day) == pl.Date:
+        # In UTC a moment soon after midnight stands on the day before; the column of the day says which it was.
+        frame = frame.with_columns(pl.when(pl.col(moment).dt.date() == pl.col(day)).then(moment).alias(moment))
     schema = frame.schema
     present = [name for name in (moment, day) if name and name in schema]
     if not present:

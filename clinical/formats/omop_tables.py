@@ -10,7 +10,7 @@ import polars as pl
 
 from unibase.clinical.reasons import UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.problem_rows import RowProblem, unread_columns
+from unibase.clinical.sources.problem_rows import RowProblem, unread_columns, zoned_columns
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ def left_of_files(tables: Mapping[str, Sequence[Path]]) -> list[TableEvents]:
     out: list[TableEvents] = []
     for name in (*EVENT_TABLES, "death"):
         columns = [column.strip().lower() for path in tables.get(name, []) for column in pl.read_parquet_schema(path)]
-        out.append(TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), left_columns(name, list(dict.fromkeys(columns)))))
+        zoned = {one.column: one for path in tables.get(name, []) for one in zoned_columns(pl.read_parquet_schema(path))}
+        told = [*left_columns(name, list(dict.fromkeys(columns))), *zoned.values()]
+        out.append(TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), told))
     return [one for one in out if one.problems]
 
 

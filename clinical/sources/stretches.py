@@ -17,7 +17,7 @@ import polars as pl
 from unibase.clinical.reasons import TABLE_TWICE
 from unibase.clinical.sources import record_bounds
 from unibase.clinical.sources.csv_headers import Dialect
-from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem, zoned_columns
 from unibase.clinical.sources.reading import SourceTable, lower_columns, parse_csv, scan_csv
 from unibase.clinical.sources.record_bounds import Stretch
 from unibase.clinical.sources.set_down import told_of, ways_of
@@ -71,7 +71,7 @@ class Table:
     def problems(self) -> list[RowProblem]:
         """Return what had to be guessed of the files."""
         found = [problem for file in self.files if file.dialect for problem in file.dialect.problems()]
-        found += [problem for file in self.files for problem in file.told]
+        found += dict.fromkeys(problem for file in self.files for problem in file.told)
         if ways_of([file.path for file in self.files]) > 1:
             found.append(RowProblem(0, TABLE_TWICE, f"{len(self.files)} files of several kinds are this table.", refused=False))
         return found
@@ -111,7 +111,8 @@ def index_file(path: Path) -> TableFile:
         ends = [0, *accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))]
         schema = lower_columns(pl.DataFrame(schema=pl.read_parquet_schema(path)), path).schema
         groups = tuple(Stretch(*rows) for rows in pairwise(ends))
-        return TableFile(path, None, groups, schema, told_of(metadata.metadata, schema.names()))
+        told = (*told_of(metadata.metadata, schema.names()), *zoned_columns(schema))
+        return TableFile(path, None, groups, schema, told)
     dialect, stretches = scan_csv(path)
     if dialect is None:
         return TableFile(path, None, (), pl.Schema())

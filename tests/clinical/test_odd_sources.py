@@ -13,9 +13,11 @@ import polars as pl
 import pytest
 
 from tests.clinical.whole import read_rows
+from unibase.clinical.formats.omop_columns import add_moments
 from unibase.clinical.sources.reading import read_tables
-from unibase.clinical.timelines.centre import TimelineTask
+from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.clinical.timelines.door import LocalDoor
+from unibase.clinical.timelines.meds import read_dataset
 
 MAPPING = """mapping: 1
 name: odd
@@ -242,3 +244,49 @@ def test_files_of_fixed_widths_as_they_come(tmp_path: Path, content: bytes, peop
     found = read_rows(TimelineTask("csv", tmp_path / "source", "lyon", mapping=tmp_path / "mapping.yaml"), LocalDoor())
     reasons = [one for one in found.problems["reason"].to_list() if one != "wrong-column-count"]
     assert (found.events["subject_id"].n_unique(), sorted(reasons)) == (people, told)
+
+
+def zoned(zone: str) -> pl.DataFrame:
+    """Midnight and half past ten of 4 July 2020 by the clock of a zone."""
+    times = pl.Series("at", ["2020-07-04 00:00", "2020-07-04 10:30"]).str.to_datetime(time_unit="us").dt.replace_time_zone(zone)
+    return pl.DataFrame({"person": [1, 1], "at": times})
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "UTC"])
+@pytest.mark.parametrize("form", ["meds", "csv", "omop"])
+def test_times_with_a_zone_are_those_of_its_clock_and_told(tmp_path: Path, form: str, zone: str) -> None:
+    source, frame = tmp_path / "source", zoned(zone)
+    (source / "data").mkdir(parents=True) if form == "meds" else source.mkdir()
+    (tmp_path / "mapping.yaml").write_text(MAPPING.replace(", DEATH", ""), encoding="utf-8")
+    if form == "meds":
+        made = frame.select(
+            pl.col("person").alias("subject_id"), pl.col("at").alias("time"), pl.lit("LOINC//718-7 ").alias("code")
+        )
+        made.write_parquet(source / "data" / "0.parquet")
+    elif form == "csv":
+        frame.select(pl.col("person").alias("IPP"), pl.col("at").alias("Date"), pl.lit("C34").alias("Code")).write_parquet(
+            source / "t.parquet"
+        )
+    else:
+        person = pl.DataFrame({"person_id": [1], "gender_concept_id": [8507], "year_of_birth": [1950]})
+        person.write_parquet(source / "person.parquet")
+        made = frame.select(
+            pl.int_range(1, 3).alias("measurement_id"), pl.col("person").alias("person_id"), pl.lit(0).alias("measurement_concept_id"),
+            pl.date(2020, 7, 4).alias("measurement_date"), pl.col("at").alias("measurement_datetime"),
+            pl.lit("718-7").alias("measurement_source_value"))  # fmt: skip
+        made.write_parquet(source / "measurement.parquet")
+    mapping = tmp_path / "mapping.yaml" if form == "csv" else None
+    convert(TimelineTask(form, source, "CHU-été", mapping=mapping, cutoff="none"), tmp_path / "out")
+    found = read_dataset(tmp_path / "out").filter(pl.col("code").is_in(["LOINC//718-7", "ICD10//C34"]))
+    assert [str(time) for time in found["time"]] == ["2020-07-04 00:00:00", "2020-07-04 10:30:00"]
+    assert str(found["time_max"][0]) == "2020-07-04 23:59:59.999999"
+    problems = pl.read_parquet(tmp_path / "out" / "metadata" / "problems.parquet")
+    assert problems.filter(pl.col("reason") == "zoned-time").height == 1
+
+
+def test_the_day_of_omop_decides_against_a_time_in_utc() -> None:
+    """Midnight of 4 July in Paris, which Spark writes as 22:00 of the day before in UTC."""
+    utc = zoned("Europe/Paris").with_columns(pl.col("at").dt.convert_time_zone("UTC"), pl.date(2020, 7, 4).alias("day"))
+    found = add_moments(utc, "day", "at")
+    assert [str(time) for time in found["time"]] == ["2020-07-04 00:00:00", "2020-07-04 08:30:00"]
+    assert str(found["time_max"][0]) == "2020-07-04 23:59:59.999999"

@@ -15,7 +15,7 @@ from unibase.clinical.formats.declaration import Asked, ClinicalFormat
 from unibase.clinical.formats.people_rows import PersonRow, person_row
 from unibase.clinical.reasons import MISSING_CODE, MISSING_PERSON, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, Opener, Plan, TableEvents, birth_years
-from unibase.clinical.sources.problem_rows import RowProblem, unread_columns
+from unibase.clinical.sources.problem_rows import RowProblem, on_their_clocks, unread_columns, zoned_columns
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.partial_dates import from_days, iso_date
 from unibase.clinical.words.units import convert_expressions
@@ -72,6 +72,7 @@ def _open_dataset(shards: Sequence[Path], texts: frozenset[str], folder: Path, c
         births += looked.births
     columns = dict.fromkeys(name for path in shards for name in pl.read_parquet_schema(path))
     told = unread_columns(list(columns), {"subject_id", *SOURCE_EVENTS.names(), "source"}, "nothing")
+    told += list({one.column: one for path in shards for one in zoned_columns(pl.read_parquet_schema(path))}.values())
     ready = [TableEvents("data", 0, pl.DataFrame(schema=SOURCE_EVENTS), told)]
     identifiers = {person: [Identifier("meds", person)] for person in sorted(persons)}
     return Plan(identifiers, parts, partial(_read, texts), ready, births)
@@ -121,11 +122,11 @@ def _blocks(path: Path, offset: int) -> Iterator[pl.DataFrame]:
 def _source_events(frame: pl.DataFrame, offset: int) -> pl.DataFrame:
     have = set(frame.columns)
     sexes = {code: f"SEX//{sex}" for code, sex in _SEX.items()}
-    timed = frame.with_columns(pl.col("time").cast(TIMESTAMP)).with_columns(from_days("time", "time", "_"))
+    timed = on_their_clocks(frame).with_columns(pl.col("time").cast(TIMESTAMP)).with_columns(from_days("time", "time", "_"))
     bounds = {name: pl.coalesce(*([name] if name in have else []), f"_{name}") for name in ("time_min", "time_max")}
     known = {
         "person": pl.col("subject_id").cast(pl.Int64).cast(pl.String),
-        "code": pl.col("code").replace(sexes),
+        "code": pl.col("code").cast(pl.String).str.strip_chars().replace(sexes),
         "source_row": pl.int_range(offset + 1, offset + frame.height + 1, dtype=pl.Int64),
         **bounds,
     }
