@@ -103,7 +103,9 @@ def read_gene_copies(table: Table, reading: Reading | None = None, sample: str |
     matrix = understand(table, "gene", "features-in-rows" if arms else reading.orientation, sample)
     names = matrix.features if arms else _symbols(matrix)
     unit = reading.unit or ("absolute copies" if table.titles == _COPIES else _unit(matrix.values))
-    values = matrix.values
+    values = np.where(np.isneginf(matrix.values), np.log2(LOWEST_COPIES / 2), matrix.values)
+    if np.isinf(values).any():
+        raise Unusable(NOT_A_SEG, "A value is infinite.", "Correct it; missing values are written NA.")
     if unit == "absolute copies":
         values = np.log2(np.maximum(values, LOWEST_COPIES) / 2)
     if unit == "calls" and not np.isin(values[np.isfinite(values)], _CALLS).all():

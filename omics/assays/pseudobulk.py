@@ -132,7 +132,14 @@ def sample_names(path: Path, columns: CellColumns) -> list[str]:
     obs = _guarded(path, lambda: _obs(path))
     if columns.sample not in obs:
         raise _no_column(columns.sample)
-    return sorted({str(name) for name in obs[columns.sample].dropna()})
+    return sorted({str(name) for name in _as_names(obs[columns.sample]).dropna()})
+
+
+def _as_names(column: pd.Series) -> pd.Series:
+    """Return names of samples; numbers that are whole are no fractions: a missing one beside them made 101 to 101.0."""
+    if not pd.api.types.is_float_dtype(column.dtype) or not (column.dropna() % 1 == 0).all():
+        return column
+    return column.astype("Int64").astype(object).where(column.notna(), None)
 
 
 _TYPES = ("celltype", "celltypes", "leiden", "louvain", "seuratclusters", "cluster", "clusters")
@@ -179,6 +186,7 @@ def _read(path: Path, columns: CellColumns) -> AnnData:
             if column not in cells.obs:
                 raise _no_column(column)
         obs = cells.obs[[columns.sample, columns.cell_type]].copy()
+        obs[columns.sample] = _as_names(obs[columns.sample])
         types = obs[columns.cell_type].astype(object)
         obs[columns.cell_type] = types.where(types.isna(), types.astype(str).str.split().str.join("_"))
         place = cells.counts_at(columns.layer)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unibase.groundwork.problems import Unusable
-from unibase.omics.genes import ENSEMBL, gene_table
+from unibase.omics.genes import ENSEMBL, NO_NAME, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.reasons import NOT_ANNOTATED, UNKNOWN_WORD
 
@@ -104,7 +104,8 @@ def _of_allele(entries: list[dict[str, str]], reference: str, allele: str, numbe
 
 def _gene(entry: Mapping[str, str]) -> str:
     """Return the symbol, or that of the Ensembl gene where the symbol is blank."""
-    symbol = entry.get("SYMBOL", "").strip()
+    said = entry.get("SYMBOL", "").strip()
+    symbol = "" if said.upper() in NO_NAME or said in ("-", ".") else said
     if symbol and not ENSEMBL.match(symbol):
         return symbol
     stable = ENSEMBL.match(entry.get("Gene", "").strip() or symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.groundwork.reasons import EMPTY_SAMPLE, REPEATED_SAMPLE, Reason
+from unibase.groundwork.reasons import EMPTY_SAMPLE, NOT_A_NUMBER, REPEATED_SAMPLE, Reason
 from unibase.omics.assays.gates import GateReport, Kind, Refusal
 from unibase.omics.options import Orientation, SampleFrom, Unit
 from unibase.omics.readers.counts import frame_of
@@ -69,6 +69,7 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
     table = _without_marked(read_table(path))
     npx = _npx(table) if feature == "protein" else None
     matrix = npx or understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
+    matrix = _finite(matrix, feature)
     samples = [bare_name(name) for name in matrix.samples] if feature == "protein" else matrix.samples
     adata = _built(samples, matrix, feature)
     written = [f"table written with {', '.join(table.traits)}"] if table.traits else []
@@ -76,6 +77,25 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
     if npx:
         adata.uns["titled"] = "NPX"
     return adata
+
+
+def _finite(matrix: Matrix, feature: Feature) -> Matrix:
+    """Return a matrix in which logarithms of no protein (-Inf) are missing.
+
+    Raises:
+        Unusable: `not-a-number` for any other value without an end.
+    """
+    endless = np.isinf(matrix.values)
+    if not endless.any():
+        return matrix
+    if feature != "protein" or (matrix.values[endless] > 0).any():
+        raise Unusable(
+            NOT_A_NUMBER,
+            f"{int(endless.sum())} values of the matrix are infinite.",
+            "Correct them; missing values are written NA.",
+        )
+    said = f"{int(endless.sum())} values of -Inf are missing: logarithms of nothing"
+    return replace(matrix, values=np.where(endless, np.nan, matrix.values), evidence=(*matrix.evidence, said))
 
 
 def _npx(table: Table) -> Matrix | None:

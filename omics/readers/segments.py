@@ -109,6 +109,7 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading), *_minor(table, found.titles))
     _check_rows(frame)
     _refuse_bins(frame)
+    _refuse_overlaps(frame)
     frame, told = _as_log2(frame.with_columns(pl.col("log2").alias("total")), reading.unit or "", found.unit)
     if (reading.unit or told.unit) != "absolute copies":
         frame = frame.drop("total", "minor", strict=False)
@@ -171,6 +172,29 @@ def _refuse_bins(frame: pl.DataFrame) -> None:
             NOT_A_SEG,
             f"{bins.height} samples have hundreds of short or equally long pieces: windows of coverage, or genes, not segments.",
             "Give the segments that were made of them (CNVkit's .cns, the caller's .seg).",
+        )
+
+
+_OVERLAP = 0.1
+
+
+def _refuse_overlaps(frame: pl.DataFrame) -> None:
+    """Refuse segments of a sample that lie on one another: two tables of it would pass for their mean.
+
+    Raises:
+        Unusable: `not-a-seg`.
+    """
+    ordered = frame.select("sample", "chromosome", "start", "end").sort("sample", "chromosome", "start", "end")
+    reached = pl.col("end").cum_max().shift(1).over("sample", "chromosome").fill_null(-1)
+    over = (pl.min_horizontal(reached, "end") - pl.col("start") + 1).clip(lower_bound=0)
+    told = ordered.with_columns(over.alias("over"), (pl.col("end") - pl.col("start") + 1).alias("bases"))
+    sums = told.group_by("sample").agg(pl.col("over").sum(), pl.col("bases").sum())
+    twice = sums.filter(pl.col("over") > _OVERLAP * pl.col("bases"))
+    if twice.height:
+        raise Unusable(
+            NOT_A_SEG,
+            f"{twice.height} samples have segments that lie on one another: two tables of one sample, or windows that overlap.",
+            "Keep one table of segments a sample.",
         )
 
 
@@ -269,6 +293,10 @@ def _as_log2(frame: pl.DataFrame, said: str, titled: str) -> tuple[pl.DataFrame,
         Unusable: `not-a-seg`.
     """
     frame = frame.filter(pl.col("log2").is_not_null())
+    if (frame["log2"] == float("inf")).any():
+        raise Unusable(NOT_A_SEG, "A level is infinite.", "Correct it; missing values are written NA.")
+    # log2 of no copies at all
+    frame = frame.with_columns(pl.col("log2").replace(float("-inf"), float(np.log2(LOWEST_COPIES / 2))))
     values = frame["log2"].to_numpy()
     lengths = (frame["end"] - frame["start"] + 1).to_numpy().astype(float)
     told = segment_unit(values, lengths, frame["sample"].cast(pl.Categorical()).to_physical().to_numpy().astype(np.int64))

@@ -17,7 +17,7 @@ from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, SUBSTITUTIONS, MutationData, substitutions_of
-from unibase.omics.readers.vcf_refusals import refuse_germline, refuse_what_says_nothing
+from unibase.omics.readers.vcf_refusals import GENOTYPE_LIKELIHOODS, refuse_germline, refuse_what_says_nothing
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, SEVERAL_SAMPLES
 
 _NORMAL_NAME = re.compile(
@@ -205,16 +205,18 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
     tumours: list[tuple[int, str]] = []
     before = (found.records, found.passed, found.annotated, found.structural)
     found.carriers.clear()
-    started = fails = False
+    started = fails = likelihoods = False
     for line in text_lines(path):
         if line.startswith("##"):
             header.take(line)
             continue
         cells = line.split("\t")
         if line.startswith("#CHROM"):
+            if started or len(set(cells[9:])) < len(cells[9:]):
+                what = "several lines #CHROM: files were put behind one another" if started else "two columns of one name"
+                raise Unusable(NOT_A_VCF, f"The file has {what}.", "Give each by itself, or merge them (bcftools merge).")
             header.columns = [cell.strip() for cell in cells[9:]]
             tumours = named_tumours(header, path, named)
-            refuse_germline(header.lines, bool(header.tumours) or len(tumours) < len(header.columns))
             started = True
             continue
         if not line.strip():
@@ -225,11 +227,13 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         found.records += 1
         if cells[6].lower() in PASSED:
             found.passed += 1
+            likelihoods = likelihoods or (len(cells) > 8 and not GENOTYPE_LIKELIHOODS.isdisjoint(cells[8].split(":")))
             _take_record(cells, header, tumours, found)
         elif not fails:
             fails = known_to_fail(cells[6]) or not header.filters.isdisjoint(cells[6].split(";"))
     if not started:
         raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
+    refuse_germline(header.lines, bool(header.tumours) or len(tumours) < len(header.columns), likelihoods)
     after = (found.records, found.passed, found.annotated, found.structural)
     records, passed, annotated, structural = (now - then for now, then in zip(after, before, strict=True))
     refuse_what_says_nothing(records, passed, annotated, structural, fails)

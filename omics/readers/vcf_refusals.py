@@ -9,7 +9,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.omics.reasons import GERMLINE_CALLS, NOT_ANNOTATED, UNKNOWN_WORD
 
 _GERMLINE = re.compile(
-    r"^##(source=.*(HaplotypeCaller|UnifiedGenotyper|GenotypeGVCFs|freeBayes|Platypus|DeepVariant)|GATKCommandLine(=<ID=|\.)(HaplotypeCaller|"
+    r"^##(source=.*(HaplotypeCaller|UnifiedGenotyper|GenotypeGVCFs|freeBayes|Platypus|DeepVariant|Clair|Longshot)|GATKCommandLine(=<ID=|\.)(HaplotypeCaller|"
     r"UnifiedGenotyper|GenotypeGVCFs)|SentieonCommandLine\.Haplotyper|DeepVariant_version|GVCFBlock|bcftools_callCommand|content=strelka germline)",
     re.IGNORECASE,
 )
@@ -19,27 +19,33 @@ _SOMATIC = re.compile(
     r"GATKCommandLine(=<ID=|\.)MuTect|SentieonCommandLine\.TN|content=strelka somatic|.*--pooled-(continuous|discrete))",
     re.IGNORECASE,
 )
+GENOTYPE_LIKELIHOODS = frozenset(("PL", "GL", "GP"))
+"""Parts of FORMAT that callers of somatic variants do not write."""
 _FEWEST = 20
 """A file with so many records of which none passed has other words for it."""
 
 
-def refuse_germline(lines: Sequence[str], told_apart: bool) -> None:
-    """Refuse a VCF whose header names a caller of germline variants, and nothing else a tumour.
+def refuse_germline(lines: Sequence[str], told_apart: bool, likelihoods: bool = False) -> None:
+    """Refuse a VCF of a caller of germline variants, where nothing else names a tumour.
 
     Args:
         lines: Lines of the header that begin with ##.
         told_apart: Whether the file names a tumour, or holds a normal beside it: what the normal has is left out then.
+        likelihoods: Whether records give likelihoods of genotypes (`GENOTYPE_LIKELIHOODS`), as callers of germline variants alone do.
 
     Raises:
         Unusable: `germline-calls`.
 
     >>> refuse_germline(["##source=Mutect2", "##GATKCommandLine=<ID=HaplotypeCaller>"], False)
     """
-    if told_apart or any(map(_SOMATIC.match, lines)) or not any(map(_GERMLINE.match, lines)):
+    if told_apart or any(map(_SOMATIC.match, lines)):
         return
+    if not likelihoods and not any(map(_GERMLINE.match, lines)):
+        return
+    shown = "has likelihoods of genotypes (PL)" if likelihoods else "has a header that names such a caller"
     raise Unusable(
         GERMLINE_CALLS,
-        "The header of the VCF names a caller of germline variants, and no tumour.",
+        f"The VCF is of a caller of germline variants, and names no tumour: it {shown}.",
         "Give the somatic calls. If these are somatic, add the line ##tumor_sample=NAME with the name of their column.",
     )
 

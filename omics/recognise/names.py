@@ -253,6 +253,9 @@ _CLINICAL_WORDS = frozenset(
         "site",
         "tissue",
         "race",
+        "order",
+        "cf",
+        "deviation",
     ]
 )
 """Words of titles that are no protein's: antibodies are named in small letters and with blanks too (`p53`, `Collagen_VI`)."""
@@ -267,5 +270,5 @@ def annotates_proteins(title: str) -> bool:
     >>> annotates_proteins("days_to_death"), annotates_proteins("p53"), annotates_proteins("Collagen_VI")
     (True, False, False)
     """
-    words_of = re.split(r"[^A-Za-z]+", title.lower())
+    words_of = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title).lower())
     return not title.strip() or plain(title) in ANNOTATION_TITLES or not _CLINICAL_WORDS.isdisjoint(words_of)

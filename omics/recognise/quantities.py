@@ -94,7 +94,7 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
 
 def _prefixed(table: Table, numeric: list[int]) -> Chosen | None:
     for prefix in _PREFIXES:
-        mine = [i for i in numeric if table.titles[i].startswith(prefix)]
+        mine = [i for i in numeric if table.titles[i].startswith(prefix) and table.titles[i] != "iBAQ peptides"]
         if mine and any(_MAXQUANT_OTHERS.match(title) for title in table.titles):
             named = {i: table.titles[i].removeprefix(prefix) for i in mine}
             others = frozenset(numeric) - set(mine)

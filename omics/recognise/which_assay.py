@@ -27,7 +27,7 @@ _COPIES = re.compile(r"(?i)data_(cna|log2_cna|linear_cna)|thresholded|gistic|by_
 _PROTEOMICS = re.compile(
     r"(?i)npx|olink|lfq|rppa|protein(?!.?coding)|proteome|maxquant|diann|[pg]g_matrix|tmt|itraq|somascan|somalogic|phospho"
 )
-_OF_PROTEINS = {"pgquantity", "pgmaxlfq", "proteingroup", "precursorid", "compositeelementref", "maxpepprob", "peptidetarget"}
+_OF_PROTEINS = {"pgquantity", "pgmaxlfq", "proteingroup", "precursorid", "maxpepprob", "peptidetarget"}
 """Titles of tables of proteins alone, whatever names them."""
 _PHOSPHO = re.compile(r"[_ ]p[STY]\d+")
 """Antibodies against phosphorylated proteins."""

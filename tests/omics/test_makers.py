@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from unibase.groundwork.problems import Unusable
-from unibase.omics.assays.registry import AssayFiles, Gated, read
+from unibase.omics.assays.registry import AssayFiles, Gated, read, sample_names
 from unibase.omics.genes import gene_table
 from unibase.omics.options import AssayName
 from unibase.omics.recognise.which_assay import assay_of
@@ -89,6 +89,21 @@ def arms(level: float) -> Callable[[Gated], None]:
     return check
 
 
+def lacking(row: int) -> Callable[[Gated], None]:
+    def check(gated: Gated) -> None:
+        assert np.isnan(gated.adata[:, ACCESSIONS[row]].X).all()
+        assert np.isfinite(np.delete(np.asarray(gated.adata.X), list(gated.adata.var_names).index(ACCESSIONS[row]), axis=1)).all()
+
+    return check
+
+
+def named(*features: str) -> Callable[[Gated], None]:
+    def check(gated: Gated) -> None:
+        assert set(map(str, gated.adata.var_names)) == set(features)
+
+    return check
+
+
 GERMLINE = ("germline-calls", "##tumor_sample=NAME")
 WIDE_NPX = table(
     ["NPX Manager 2.2", *[""] * 93],
@@ -103,6 +118,12 @@ CASES = {
     "GATK's line": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##GATKCommandLine=<ID=HaplotypeCaller>\n"), "mutations", None, *GERMLINE),
     "DeepVariant": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##DeepVariant_version=1.6\n"), "mutations", None, *GERMLINE),
     "bcftools call": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##bcftools_callCommand=call -mv\n"), "mutations", None, *GERMLINE),
+    "likelihoods of genotypes": Case("a.vcf", vcf("S1", f"{TP53}\tGT:PL\t0/1:50,0,50"), "mutations", None, *GERMLINE),
+    "likelihoods of a pair": Case("a.vcf", vcf("NORMAL\tTUMOR", f"{TP53}\tGT:PL\t0/0:0,9,9\t0/1:50,0,50"), "mutations", ["a"], values=mutated("TP53")),
+    "likelihoods of a somatic caller": Case("a.vcf", vcf("S1", f"{TP53}\tGT:PL\t0/1:50,0,50", head="##source=Mutect2\n"), "mutations", ["S1"], values=mutated("TP53")),
+    "two VCFs in one": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1") + vcf("S2", f"{TP53}\tGT\t0/0"), "mutations", None, "not-a-vcf", "merge"),
+    "two columns of one name": Case("a.vcf", vcf("S1\tS1", f"{TP53}\tGT\t0/1\t0/0"), "mutations", None, "not-a-vcf", "merge"),
+    "a gene that is a dash": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1".replace("|TP53|", "|-|")), "mutations", ["S1"], values=mutated("TP53")),
     "germline, a tumour named": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##source=freeBayes\n##tumor_sample=S1\n"), "mutations", ["S1"], values=mutated("TP53")),
     "freeBayes of a pair": Case("a.vcf", vcf("x_normal\tx", f"{TP53}\tGT\t0/0\t0/1", head="##source=freeBayes v1\n"), "mutations", ["x"], values=mutated("TP53")),
     "no sample column": Case("CHU-12.vcf", vcf("", TP53), "mutations", ["CHU-12"], values=mutated("TP53")),
@@ -130,6 +151,10 @@ CASES = {
     "samples of another title": Case("x.csv", "Profile ID,LeftGene,RightGene\nP1,EML4,ALK\nP2,TP53,A1BG\n", "rearrangements", None, "no-sample-names", "sample_from"),
     "GISTIC's input": Case("all.seg", segments("CHU-1 1 1000 5000 9 0.3", lambda c, end: ["CHU-1", c, 5001, end, 100, 0.3]), "copy_number", ["CHU-1"], values=arms(0.3)),
     "TITAN": Case("t.txt", segments("Sample Chromosome Start_Position.bp. End_Position.bp. Median_logR Copy_Number MinorCN", lambda c, end: ["S1", c, 1000, end, 0.4, 3, 1]), "copy_number", ["S1"], values=arms(np.log2(1.5))),
+    "no copies at all": Case("a.seg", segments("ID chrom loc.start loc.end num.mark seg.mean", lambda c, end: ["S1", c, 1000, end, 9, "-Inf" if c == "17" else 0.1]), "copy_number", ["S1"], values=arms(np.log2(0.05))),
+    "an endless level": Case("a.seg", segments("ID chrom loc.start loc.end num.mark seg.mean", lambda c, end: ["S1", c, 1000, end, 9, "Inf" if c == "17" else 0.1]), "copy_number", None, "not-a-seg", "NA"),
+    "a sample twice": Case("a.seg", table(["ID", "chrom", "loc.start", "loc.end", "seg.mean"], *(["S1", c, 1000, end, level] for level in (0.6, -0.6) for c, end in ENDS.items())), "copy_number", None, "not-a-seg", "one table"),
+    "ends that touch": Case("a.seg", table(["ID", "chrom", "loc.start", "loc.end", "seg.mean"], *(["S1", "17", 10**6 * i, 10**6 * (i + 1), 0.3] for i in range(80))), "copy_number", ["S1"], values=arms(0.3)),
     "windows of coverage": Case("a.cnr", table(["chromosome", "start", "end", "gene", "depth", "log2", "weight"], *(["chr1", i * 400, i * 400 + 200 + i % 9, "-", 30, 0.3 * (-1) ** i, 1] for i in range(600))), "copy_number", None, "not-a-seg", ".cns"),
     "equal windows": Case("a.seg", table(["sample", "chromosome", "start", "end", "log2"], *(["S1", "1", i * 50_000 + 1, (i + 1) * 50_000, 0.2 * (-1) ** i] for i in range(600))), "copy_number", None, "not-a-seg", "segments that were made of them"),
     "GDC's genes, nameless": Case("x.tsv", table(["gene_id", "gene_name", "chromosome", "start", "end", "copy_number", "min_copy_number", "max_copy_number"], *([gene.ensembl + ".5", gene.symbol, "chr1", 9 * i + 1, 9 * i + 9, i % 4, 1, 4] for i, gene in enumerate(GENES))), "copy_number", None, "no-sample-names", "sample_from: file name"),
@@ -149,6 +174,11 @@ CASES = {
     "numbered samples": Case("c.tsv", table(["gene", "101", "102", "103", "104"], *([GENES[i].ensembl, *row] for i, row in enumerate(COUNTS.tolist()))), "rna", ["101", "102", "103", "104"]),
     "Proteome Discoverer": Case("pd_protein.txt", proteins(["Accession", "Abundance Ratio: (b) / (a)", *[f"Abundance: {n}" for n in SAMPLES], "Abundances Count: CHU-1"], lambda i: [ACCESSIONS[i], 1.5], np.column_stack([LEVELS, np.full(300, 5)])), "proteomics", SAMPLES, values=levels(CENTRED)),
     "Spectronaut's logarithms": Case("protein.tsv", proteins(["PG.ProteinGroups", *[f"[{i}] {n}.raw.PG.Log2Quantity" for i, n in enumerate(SAMPLES)]], lambda i: [ACCESSIONS[i]], np.log2(LEVELS)), "proteomics", SAMPLES, values=levels(CENTRED)),
+    "TCGA's arrays": Case("x.txt", table(["Composite Element REF", "Gene_Symbol", *SAMPLES], *([f"cg{i:08d}", "A;B", *np.clip(row, 0.01, 0.99)] for i, row in enumerate(np.abs(RATIOS)))), "methylation", SAMPLES),
+    "endless M": Case("m.tsv", table(["ID", *SAMPLES], *([f"cg{i:08d}", *(9 * row[:3]), "Inf" if i == 5 else 3.5] for i, row in enumerate(RATIOS))), "methylation", None, "not-a-number", "NA"),
+    "logarithms of nothing": Case("lfq.tsv", proteins(["Protein", *SAMPLES], lambda i: [ACCESSIONS[i]], np.where(np.arange(300)[:, None] == 7, -np.inf, np.log2(LEVELS))), "proteomics", SAMPLES, values=lacking(7)),
+    "iBAQ": Case("proteinGroups.txt", proteins(["Protein IDs", "iBAQ", "iBAQ peptides", *[f"iBAQ {n}" for n in SAMPLES], "Peptides"], lambda i: [ACCESSIONS[i], 9e9, 7], np.column_stack([LEVELS, np.full(300, 5)])), "proteomics", SAMPLES, values=levels(CENTRED)),
+    "columns of the plate": Case("x_rppa.csv", table(["Sample Name", "Order", "CF1", "PlateNumber", "Akt_pS473", "EGFR", "PTEN"], *([name, i, 0.9, 1, *RATIOS[3 * i : 3 * i + 3, i]] for i, name in enumerate(SAMPLES)), separator=","), "proteomics", SAMPLES, values=named("Akt_pS473", "EGFR", "PTEN")),
     "ADAT": Case("x.adat", "!Checksum\tx\n^HEADER\n!Version\t1.2\n", "proteomics", None, "not-a-matrix", "CSV"),
     "nSolver": Case("raw.csv", "Code Class,Name,Accession,S1\nEndogenous,TP53,NM_1,500\n", "nanostring", None, "not-an-rcc", "RCC"),
 }  # fmt: skip
@@ -190,6 +220,18 @@ def test_overlapping_panels_and_warnings_of_olink_are_told(tmp_path: Path) -> No
     gated = read("proteomics", AssayFiles.of(written(CASES["NPX of a spreadsheet"], tmp_path)))
     assert {"IL6:OID20000", "IL6:OID20001"} <= set(gated.adata.var_names)
     assert {"1 control samples left out", "3 samples kept that have a QC warning"} <= set(gated.notes)
+
+
+def test_numbers_of_samples_stay_whole_beside_a_missing_one(tmp_path: Path) -> None:
+    import anndata
+    import pandas as pd
+
+    obs = pd.DataFrame({"sample": [101.0, 101.0, 102.0, np.nan], "cell_type": ["T"] * 4}, index=list("abcd"))
+    drawn = np.random.default_rng(4).negative_binomial(2, 0.01, (4, 300)).astype(np.float32)
+    anndata.AnnData(drawn, obs, pd.DataFrame(index=[gene.symbol for gene in GENES])).write_h5ad(tmp_path / "c.h5ad")
+    files = AssayFiles.of(tmp_path / "c.h5ad", min_cells=1)
+    assert sample_names("single_cell", files) == ["101", "102"]
+    assert list(read("single_cell", files).adata.obs_names) == ["101", "102"]
 
 
 def test_structural_variants_alone_are_told_to_be_rearrangements(tmp_path: Path) -> None:
