@@ -79,6 +79,12 @@ ZONED_TIME = Reason(
     "Nothing, when it is the hospital's zone; else export local times: in UTC what happened at midnight stands on the day before.",
     "A column `timestamp with time zone` of a database, written as Parquet.",
 )
+ROUNDED_NUMBER = Reason(
+    "rounded-number",
+    "The number of a person was rounded by a spreadsheet, which shows long numbers so and saves them as shown.",
+    "Export again from the source; or give the column a format of text in the spreadsheet before it is saved.",
+    "`1.85058E+14` in a column of patient numbers.",
+)
 STATUS_AGAINST_DATE = Reason(
     "status-against-date",
     "A date of death stands beside a status that says alive; the death counts.",

@@ -8,7 +8,7 @@ from functools import reduce
 import polars as pl
 
 from unibase.clinical.formats.mapping_dates import dated
-from unibase.clinical.formats.mapping_rows import cleaned
+from unibase.clinical.formats.mapping_rows import ROUNDED, cleaned
 from unibase.clinical.formats.mapping_rules import (
     ANY_CODE,
     BRACES,
@@ -123,7 +123,8 @@ def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], prob
     """Return the rows whose codes have the shape of their vocabulary, or that have none."""
     vocabulary = rule.code.split("//", 1)[0]
     for column in columns:
-        bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE))
+        shaped = pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE)) & ~pl.col(column).str.contains(ROUNDED)
+        bad = pl.col(column).is_not_null() & ~shaped
         for row in frame.filter(bad)["source_row"]:
             problems.append(RowProblem(row, UNKNOWN_CODE, f"The field holds no code of {vocabulary}.", column))
         frame = frame.filter(~bad.fill_null(False))

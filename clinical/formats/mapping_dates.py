@@ -95,7 +95,12 @@ def _undated(rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: lis
 DEATH = "MEDS_DEATH"
 
 
-_SENTINEL = r"9999|^99[-/.]99"
+_NO_YEAR = "0001|1600|1753|1800|1900"
+_SENTINEL = (
+    rf"(?i)9999|^99[-/.]99|^0?1[-/. ]?(?:0?1|JAN)[-/. ]?(?:{_NO_YEAR})(?:[^0-9]|$)|^(?:{_NO_YEAR})[-/. ]?0?1[-/. ]?0?1(?:[^0-9]|$)"
+    r"|^1899[-/. ]?12[-/. ]?3[01]|^3[01][-/. ]?(?:12|DEC)[-/. ]?1899"
+)
+"""Dates that programs write where there is none: 9999-12-31, the SNDS's 01JAN1600, the first days of SQL Server, .NET and Excel."""
 
 
 def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
@@ -112,15 +117,19 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
             _tell_status(frame, name.lower(), values, problems)
     written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
     unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
-    unclear = unusable & ~dead & ((pl.col("problem") == UNREADABLE_DATE) | written.str.contains(_SENTINEL).fill_null(True))
+    for_none = written.str.strip_chars().str.contains(_SENTINEL).fill_null(False)
+    unclear = ~dead & (unusable & (pl.col("problem") == UNREADABLE_DATE) | unusable & written.is_null() | for_none)
     frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
-    for row, why in frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem").iter_rows():
-        message = _DATE_MESSAGES.get(why) or "The person died, and no date says when."
-        problems.append(RowProblem(row, why or MISSING_DATE, message, rule.date.lower(), refused=False))
+    told = frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem", "_unclear")
+    for row, why, is_unclear in told.iter_rows():
+        undated = "The date is one that stands for none: name it under `nulls`." if is_unclear else _UNDATED
+        reason = why or (IMPOSSIBLE_DATE if is_unclear else MISSING_DATE)
+        problems.append(RowProblem(row, reason, _DATE_MESSAGES.get(why) or undated, rule.date.lower(), refused=False))
     frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
     return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
 
 
+_UNDATED = "The person died, and no date says when."
 _ALIVE = (
     "n",
     "no",

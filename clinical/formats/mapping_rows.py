@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, Reading, TableRule
-from unibase.clinical.reasons import COMMENT_LINE, EMPTY_ROW, MISSING_PERSON, NOT_COLLECTED, NOT_DONE
+from unibase.clinical.reasons import COMMENT_LINE, EMPTY_ROW, MISSING_PERSON, NOT_COLLECTED, NOT_DONE, ROUNDED_NUMBER
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import SourceTable
 from unibase.groundwork.problems import UserError
@@ -97,6 +97,10 @@ def renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
     return frame.rename(names)
 
 
+ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d{1,2}$"
+"""A number as spreadsheets show long ones, and save them to CSV."""
+
+
 def _without_empty(frame: pl.DataFrame, columns: list[str], person: str, problems: list[RowProblem]) -> pl.DataFrame:
     filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int32) for name in columns)
     kind = (
@@ -106,12 +110,15 @@ def _without_empty(frame: pl.DataFrame, columns: list[str], person: str, problem
         .then(pl.lit(COMMENT_LINE))
         .when(pl.col(person).is_null())
         .then(pl.lit(MISSING_PERSON))
+        .when(pl.col(person).str.contains(ROUNDED))
+        .then(pl.lit(ROUNDED_NUMBER))
     )
     frame = frame.with_columns(kind.alias("_kind"))
     messages = {
         EMPTY_ROW: "The row is empty.",
         COMMENT_LINE: "The row holds one field of prose.",
         MISSING_PERSON: "The row does not say whom it is about.",
+        ROUNDED_NUMBER: "The number of the person was rounded by a spreadsheet: it may be that of several.",
     }
     for row, reason in frame.filter(pl.col("_kind").is_not_null()).select("source_row", "_kind").iter_rows():
         problems.append(RowProblem(row, reason, messages[reason]))

@@ -84,6 +84,15 @@ def test_a_mapping_takes_none_of_two_columns_of_one_name(tmp_path: Path) -> None
         ("dcd", "", False, ["unknown-value"]),
         ("PDV", "", False, ["unknown-value"]),
         ("9", "2021-03-04", True, ["unknown-value"]),
+        ("", "1600-01-01", False, ["impossible-date"]),
+        ("0", "9999-12-31", False, ["impossible-date"]),
+        ("", "1900-01-01", False, ["impossible-date"]),
+        ("", "01JAN1600:00:00:00", False, ["impossible-date"]),
+        ("", "1753-01-01 00:00:00", False, ["impossible-date"]),
+        ("", "1899-12-30", False, ["impossible-date"]),
+        ("1", "1600-01-01", True, ["impossible-date"]),
+        ("", "1600-03-01", True, ["impossible-date"]),
+        ("", "2021-01-01", True, []),
     ],
 )  # fmt: skip
 def test_words_of_a_vital_status(tmp_path: Path, status: str, died: str, dead: bool, told: list[str]) -> None:
@@ -290,3 +299,20 @@ def test_the_day_of_omop_decides_against_a_time_in_utc() -> None:
     found = add_moments(utc, "day", "at")
     assert [str(time) for time in found["time"]] == ["2020-07-04 00:00:00", "2020-07-04 08:30:00"]
     assert str(found["time_max"][0]) == "2020-07-04 23:59:59.999999"
+
+
+@pytest.mark.parametrize(
+    ("person", "code", "told"),
+    [
+        ("185057800608436", "3400930000001", []),
+        ("1.85058E+14", "3400930000001", ["rounded-number"]),
+        ("1,85058e+14", "3400930000001", ["rounded-number"]),
+        ("12", "3.40093E+12", ["unknown-code"]),
+        ("1E5", "3400930000001", []),
+    ],
+)
+def test_numbers_that_a_spreadsheet_rounded(tmp_path: Path, person: str, code: str, told: list[str]) -> None:
+    """Two patients, or two packs, whose long numbers begin alike would be one."""
+    mapping = MAPPING.replace(", DEATH", "").replace("ICD10//", "CIP13//")
+    codes, problems = read(tmp_path, "csv", {"t.csv": f"IPP;Date;Code\n{person};2021-03-04;{code}\n"}, mapping)
+    assert (codes, [reason for _, reason in problems]) == ([] if told else [f"CIP13//{code}"], told)
