@@ -110,13 +110,15 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     key = read_key_file(asked.key_file)
     asked.vault.mkdir(parents=True, exist_ok=True)
     asked.vault.chmod(0o700)
-    outcomes = _apart(_copied(asked, _door(asked, key)), asked.destination)
+    copied, taken_back = _copied(asked, _door(asked, key))
+    outcomes = _apart(copied, asked.destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     _write_quarantine(asked.vault, key, refused)
     written = len({outcome.result["path"] for outcome in outcomes if outcome.status == "done"})
     again = len(outcomes) - len(refused) - written
     said = f"{asked.destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"
     said += f" + {again} the same as another file" if again else ""
+    said += f"; {taken_back} copies of an earlier run taken back, for their files are refused now" if taken_back else ""
     dates = said_of_dates(outcome.result for outcome in outcomes if outcome.status == "done")
     said += f"; {dates}" if dates else ""
     return said + (f"; reasons by file in {asked.vault / 'quarantine.csv'}" if refused else "")
@@ -130,8 +132,8 @@ def _door(asked: PlainDeidentification, key: Key) -> _Door:
     return _Door(asked.destination, _options(asked), key, lookup, read_decisions(asked.pixels) if asked.pixels else {})
 
 
-def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
-    """De-identify every file; return how each ended."""
+def _copied(asked: PlainDeidentification, door: _Door) -> tuple[list[Outcome], int]:
+    """De-identify every file; return how each ended, and how many copies of an earlier run were taken back."""
     files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
     door = replace(door, taught=tuple(sorted(frozenset().union(*map(names_taught, files.values())))))
     job = Job(
@@ -154,9 +156,26 @@ def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
     ):
         digests = ledger.contents.digests("deidentify", files)
         units = [Unit(name, digests[name], path) for name, path in files.items()]
+        earlier = {name: one.result["path"] for name, (_, one) in ledger.known("deidentify").items() if one.status == "done"}
         outcomes = run_units(job, units, ledger, client=client, progress=board)
     stop_if_failed("deidentify", outcomes)
-    return outcomes
+    return outcomes, _take_back(asked.destination, earlier, outcomes)
+
+
+def _take_back(destination: Path, earlier: Mapping[str, str], outcomes: list[Outcome]) -> int:
+    """Delete the copies that an earlier run wrote of files that are refused now; return how many there were.
+
+    Args:
+        destination: Root of the copies.
+        earlier: Path of the copy below it, by the name of the source file.
+        outcomes: How the files of this run ended.
+    """
+    written = {one.result["path"] for one in outcomes if one.status == "done"}
+    refused = {earlier[one.key] for one in outcomes if one.status == "quarantined" and one.key in earlier} - written
+    stale = [path for path in sorted(refused) if (destination / path).is_file()]
+    for path in stale:
+        (destination / path).unlink()
+    return len(stale)
 
 
 def _options(asked: PlainDeidentification) -> DeidentifyOptions:

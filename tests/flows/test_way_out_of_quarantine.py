@@ -61,6 +61,30 @@ def test_look_decide_and_run_again(hospital: Path) -> None:
     assert "2 images at risk, 0 to decide" in again, "what was decided stays decided"
 
 
+def decide(review: Path, verdict: str) -> Path:
+    """Write one verdict for every image of a review, with boxes, by one person; an empty one takes back what was decided."""
+    rows = list(csv.DictReader((review / "pixels.csv").open(encoding="utf-8")))
+    with (review / "pixels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row | {"decision": verdict, "boxes": written(BOXES), "by": "garde" if verdict else ""})
+    return review / "pixels.csv"
+
+
+@pytest.mark.parametrize("later", ["reject", "", "blank"])
+def test_a_decision_that_is_changed_changes_the_copy(hospital: Path, later: str) -> None:
+    review = hospital.parent / "review"
+    look_at_folder(hospital, review, read=False)
+    assert "3 in = 3 written + 0 quarantined" in run(hospital, pixels=decide(review, "accept"))
+    kept = 3 if later == "blank" else 1
+    said = run(hospital, pixels=decide(review, later))
+    assert f"3 in = {kept} written + {3 - kept} quarantined" in said and ("2 copies of an earlier run" in said) == (kept == 1)
+    copies = [pydicom.dcmread(path) for path in (hospital.parent / "clean").rglob("*.dcm")]
+    assert len(copies) == kept, "what was accepted once and is no more is taken back"
+    assert all(one.BurnedInAnnotation == "NO" for one in copies if one.Modality != "CT")
+
+
 def test_a_rule_in_a_file_of_its_own(hospital: Path) -> None:
     rules = hospital.parent / "rules.yaml"
     rules.write_text("rules:\n- {images: {Modality: US}, action: accept, reason: seen by the custodian}\n", encoding="utf-8")
