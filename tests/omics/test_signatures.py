@@ -117,7 +117,7 @@ def test_spectra_have_each_substitution_once_whatever_its_gene(tmp_path: Path) -
     head = '##fileformat=VCFv4.2\n##tumor_sample=CHU-T\n##INFO=<ID=CSQ,Description="Format: Allele|Consequence|SYMBOL|Gene">\n'
     titles = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tCHU-T\tCHU-N\n"
     called = "chr7\t70\t.\tA\tC\t.\tPASS\tCSQ=C|intron_variant||\tGT\t0/1\t0/1\nchr7\t71\t.\tA\tC\t.\tweak\tCSQ=C|intron_variant||\tGT\t0/1\t0/0\n"
-    (tmp_path / "x.vcf").write_text(head + titles + records + called)
+    (tmp_path / "x.vcf").write_text(head + titles + records + records[: records.index("\n") + 1] + called)
     study = Assays(
         mutations=MutationOptions(signatures=str(matrix(tmp_path, profiles())), genome=str(path), least_substitutions=20)
     )
@@ -148,8 +148,15 @@ def test_too_few_substitutions_are_missing_and_a_new_sample_changes_no_other(tmp
     assert "1 samples have fewer than 50 substitutions: no signatures" in gated.notes
 
 
-def test_another_genome_is_refused(tmp_path: Path) -> None:
+def test_another_genome_is_refused_and_a_reference_that_differs_left_out(tmp_path: Path) -> None:
     path, text = genome(tmp_path)
+    drawn = substitutions(text, 200)
+    at, reference, allele = drawn[0]
+    other = next(base for base in "ACGT" if base not in (reference, allele))
+    spectra, left_out = spectra_of(
+        read_maf(maf(tmp_path, [(at, other, allele), *drawn[1:]]), substitutions=True), IndexedGenome(path)
+    )
+    assert (spectra.sum(), left_out) == (199, 1)
     shifted = [(at + 7, ref, alt) for at, ref, alt in substitutions(text, 100)]
     with pytest.raises(Unusable, match="other-build"):
         spectra_of(read_maf(maf(tmp_path, shifted), substitutions=True), IndexedGenome(path))
