@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unibase.groundwork.sections import Section
 
-AttackName = Literal["life-span", "list-of-deaths", "rare-codes", "order-of-export"]
+AttackName = Literal["life-span", "list-of-deaths", "rare-codes", "order-of-export", "page"]
 """An attack on a single release (`unibase attack`)."""
 
 

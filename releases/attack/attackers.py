@@ -17,6 +17,7 @@ from scipy.optimize import isotonic_regression
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 from unibase.releases.attack.found import Attack
 from unibase.releases.attack.life_spans import among_all_dead, among_members, life_spans
+from unibase.releases.attack.of_page import PAGE, page_against_tables
 from unibase.releases.content import manifest
 
 ROUNDS = 25
@@ -53,6 +54,7 @@ def attack(release: Path | str) -> list[Attack]:
         among_all_dead(spans, _largest_shift(about)),
         rare_codes(events, subjects),
         order_of_export(events),
+        *([page_against_tables(release)] if (release / PAGE).exists() else []),
     ]
 
 
