@@ -8,8 +8,8 @@ from pydantic import Field
 
 from unibase.groundwork.sections import Section
 
-AttackName = Literal["life-span", "list-of-deaths", "rare-codes", "order-of-export", "page"]
-"""An attack on a single release (`unibase attack`)."""
+AttackName = Literal["life-span", "list-of-deaths", "rare-codes", "order-of-export", "page", "extracts"]
+"""An attack on a single release (`unibase attack`), and of a request for an extract beside the ones given before."""
 
 
 class Disclosure(Section):
@@ -65,4 +65,5 @@ class Release(Section):
     Ages, windows and endpoints are worked out before, from the day."""
     attack_limits: dict[AttackName, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Attack to the share of subjects that it may single out, such as `life-span: 0.05`; a release over one is not published. `unibase
-    attack RELEASE` shows the shares."""
+    attack RELEASE` shows the shares. `extracts` holds for `unibase extract`: a request by which more could be joined with an
+    earlier extract of the release is refused."""

@@ -108,6 +108,8 @@ def extract(request: Path, out: Path, *, release: Path, key_file: Path) -> None:
     written = write_extract(
         release, read_request(request), read_key_file(key_file), out, today=date.today(), actor=getpass.getuser(), audit=audit
     )
+    for words in audit.entries()[-1]["details"]["joins"]:
+        print(f"Look at it: {words}.")
     print(f"{written} is written; only its recipients can read it.")
 
 

@@ -20,7 +20,7 @@ from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import subject_id
 from unibase.releases.attack.found import Attack
 
-_TABLES = ("analysis", "adtte")
+_TABLES = ("subjects", "analysis", "adtte")
 _LEAST_KNOWN = 0.5
 """A column that is empty for more of the subjects is not used."""
 
@@ -54,7 +54,7 @@ def attack_extracts(release: Path, first: Path, second: Path, key: Key) -> list[
     """
     people = pl.read_parquet(release / "tables" / "subjects.parquet", columns=["subject_id"])["subject_id"]
     one, two = (opened(folder, people, key) for folder in (first, second))
-    whole = Opened(*_numbers(release), np.array([]))
+    whole = Opened(*numbers_of(_frames(release)), np.array([]))
     most = len(np.intersect1d(one.persons, two.persons))
     found = {
         "shared-exact": (by_equal_values(one, two), "two extracts: values of both"),
@@ -75,9 +75,9 @@ def opened(folder: Path, people: pl.Series, key: Key) -> Opened:
     about = json.loads((folder / "extract.json").read_text(encoding="utf-8"))
     project = Key(key.derive(f"extract/{about['project']}"))
     known = {subject_id(project, str(one)): one for one in people}
-    values, names = _numbers(folder)
-    ids = _rows_of(folder)
-    return Opened(values, names, np.array([known[one] for one in ids], dtype=np.int64))
+    frames = _frames(folder)
+    values, names = numbers_of(frames)
+    return Opened(values, names, np.array([known[one] for one in rows_of(frames)], dtype=np.int64))
 
 
 def by_equal_values(one: Opened, two: Opened) -> int:
@@ -148,11 +148,15 @@ def _counts(values: np.ndarray) -> np.ndarray:
     return np.asarray(counts[inverse])
 
 
-def _numbers(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the numbers of a release or an extract of one row a subject, in the order of `_rows_of`, and their names."""
-    ids = pl.DataFrame({"subject_id": _rows_of(folder)})
+def numbers_of(frames: Mapping[str, pl.DataFrame]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the numbers of tables of one row a subject, in the order of `rows_of`, and the names of their columns.
+
+    Args:
+        frames: The tables, with `subject_id`; of endpoints (`adtte`) the time to each counts.
+    """
+    ids = pl.DataFrame({"subject_id": rows_of(frames)}, schema={"subject_id": pl.Int64})
     columns: dict[str, np.ndarray] = {}
-    for frame in _frames(folder).values():
+    for frame in map(_one_row, frames.values()):
         numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric() and name != "subject_id"]
         joined = ids.join(frame.select("subject_id", *numbers), on="subject_id", how="left", maintain_order="left")
         columns |= {name: joined[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in numbers}
@@ -160,17 +164,18 @@ def _numbers(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.column_stack(list(kept.values())) if kept else np.empty((len(ids), 0)), tuple(kept)
 
 
-def _rows_of(folder: Path) -> list[int]:
-    return sorted({one for frame in _frames(folder).values() for one in frame["subject_id"].to_list()})
+def rows_of(frames: Mapping[str, pl.DataFrame]) -> list[int]:
+    """Return the subjects of tables in order. `frames`: the tables."""
+    return sorted({one for frame in frames.values() for one in frame["subject_id"].to_list()})
+
+
+def _one_row(frame: pl.DataFrame) -> pl.DataFrame:
+    if {"PARAMCD", "AVAL"} <= set(frame.columns):
+        return frame.pivot("PARAMCD", index="subject_id", values="AVAL", aggregate_function="first")
+    return frame.unique("subject_id", maintain_order=True)
 
 
 def _frames(folder: Path) -> Mapping[str, pl.DataFrame]:
-    """Return the tables of numbers, one row a subject: of endpoints, the time to each."""
-    found = {}
-    for name in _TABLES:
-        if (path := folder / "tables" / f"{name}.parquet").exists():
-            found[name] = pl.read_parquet(path)
-    times = found.pop("adtte", pl.DataFrame())
-    if {"PARAMCD", "AVAL"} <= set(times.columns):
-        found["adtte"] = times.pivot("PARAMCD", index="subject_id", values="AVAL", aggregate_function="first")
-    return found
+    """Return the tables of numbers of a release or an extract."""
+    found = {name: folder / "tables" / f"{name}.parquet" for name in _TABLES}
+    return {name: pl.read_parquet(path) for name, path in found.items() if path.exists()}

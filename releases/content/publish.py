@@ -323,6 +323,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "key_fingerprint": inputs.key_fingerprint,
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
+        **({"extract_limit": inputs.attack_limits["extracts"]} if "extracts" in inputs.attack_limits else {}),
         "disclosure": {} if promised is None else asdict(promised),
         "coarsened": inputs.policy.coarser(),
         "told_elsewhere": dict(content.told_elsewhere),

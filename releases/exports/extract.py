@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from unibase.groundwork.files import atomic_file, sha256_file, write_json
@@ -24,10 +25,12 @@ from unibase.groundwork.tables import write_parquet
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import subject_id as derive_pseudonym
+from unibase.releases.attack.of_extracts import Opened, numbers_of, rows_of
 from unibase.releases.content import manifest
 from unibase.releases.content.csv_files import write_csv
 from unibase.releases.disclosure.small_counts import is_small
 from unibase.releases.exports.extract_images import add_images, check_images, images_left_out
+from unibase.releases.exports.extract_joins import Joined, joined, refuse_over
 from unibase.releases.exports.extract_noise import MOST_DAYS, OF_DAYS, Noise, agreement, moved
 from unibase.releases.exports.extract_overlap import cuts_few
 from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
@@ -85,6 +88,8 @@ def extract(
     pseudonyms = _pseudonyms(subjects, request, key)
     _refuse_few(pseudonyms.height, int(about["min_cell"]))
     _refuse_beside_others(release, request, subjects, int(about["min_cell"]), audit)
+    joins = _joins(release, request, key, audit)
+    refuse_over(joins, about.get("extract_limit"))
     destination = target / f"{request.name}.tar.age"
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
@@ -95,7 +100,7 @@ def extract(
         _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
         logged = _logged(request, f"{about['study']} {about['version']}", release, destination)
-        audit.append(actor, "extract", pseudonyms.height, dict(logged))
+        audit.append(actor, "extract", pseudonyms.height, {**dict(logged), "joins": [one.words for one in joins]})
     return destination
 
 
@@ -117,6 +122,7 @@ def _logged(request: Request, named: str, release: Path, written: Path) -> Itera
     yield "request", request.digest
     if not any(one.column == "subject_id" for one in request.subjects):
         yield "subjects", [one.model_dump(mode="json", by_alias=True) for one in request.subjects]
+    yield "asked", request.model_dump(mode="json", by_alias=True, exclude={"recipients", "given_to", "subjects"})
     yield "approval", request.approval
     yield "expires", request.expires.isoformat()
     yield "given_to", request.given_to or ", ".join(request.recipients)
@@ -176,6 +182,35 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
             f"With all {len(given)} earlier extracts of the release, the request tells fewer than {min_cell} subjects apart. "
             "Use the conditions of one of them, or ones that differ by more."
         )
+
+
+def _joins(release: Path, request: Request, key: Key, audit: AuditLog | None) -> list[Joined]:
+    """Return what the request and each extract that other projects were given of the release tell together."""
+    digest = sha256_file(release / manifest.MANIFEST)
+    others = {
+        entry["project"]: entry
+        for entry in _extracts(audit)
+        if entry["manifest"] == digest and entry["project"] != request.project and "asked" in entry
+    }
+    mine = _leaving(release, request, key) if others else None
+    found = []
+    for project, entry in sorted(others.items()):
+        asked = {**entry["asked"], "recipients": ["-"], "subjects": entry.get("subjects", [])}
+        assert mine is not None
+        found.append(joined(project, _leaving(release, Request.model_validate(asked), key), mine))
+    return found
+
+
+def _leaving(release: Path, request: Request, key: Key) -> Opened:
+    """Return the numbers that a request would give, and whose each row is."""
+    leaves = Leaves(_pseudonyms(subjects_of(release, request.subjects), request, key), _noise(release, request, key))
+    frames: dict[str, pl.DataFrame] = {}
+    for table, columns in request.variables.items():
+        frames[table] = _table(release, table, columns, request, leaves)
+    for name, variables in request.matrices.items():
+        frames[name] = _rename(leaves.measured(_matrix(release, name, variables)), leaves.pseudonyms)
+    known = dict(leaves.pseudonyms.select("pseudonym", "subject_id").iter_rows())
+    return Opened(*numbers_of(frames), np.array([known[one] for one in rows_of(frames)], dtype=np.int64))
 
 
 def _extracts(audit: AuditLog | None) -> list[Mapping[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.known_keys import known_key
 from tests.releases.examples import make_inputs
 from unibase.flows.cli.attack import attack_releases
 from unibase.groundwork.problems import UserError
+from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import write_key_file
 from unibase.releases.attack.found import Attack
 from unibase.releases.attack.of_extracts import attack_extracts
@@ -96,6 +98,43 @@ def test_the_command_attacks_two_opened_extracts_with_the_key(
     assert "shared-exact" in told and "list-of-deaths" in told
     with pytest.raises(UserError, match="--key-file"):
         attack_releases(holder.release, first, second)
+
+
+def given(holder: Holder, log: AuditLog, project: str, columns: list[str], release: Path | None = None) -> list[str]:
+    """Have an extract made beside those of a log, and return what is told of it and them together."""
+    request = Request(
+        project=project,
+        approval="26-001",
+        recipients=[str(holder.identity.to_public())],
+        expires=date(2030, 1, 1),
+        variables={"analysis": columns},
+    )
+    extract(release or holder.release, request, KEY, log.path.parent, today=date(2026, 1, 1), actor="dpo", audit=log)
+    return list(log.entries()[-1]["details"]["joins"])
+
+
+VOLUME, ENTROPY = "CT_GTV_original_shape_MeshVolume", "CT_GTV_original_glcm_JointEntropy"
+
+
+def test_what_a_request_joins_with_earlier_extracts_is_told_before_it_leaves(holder: Holder, tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "extracts.jsonl")
+    assert given(holder, log, "alpha", [VOLUME, "ldh"]) == []
+    (told,) = given(holder, log, "beta", ["ldh", VOLUME, ENTROPY])
+    rows = re.search(r"alpha, the rows of (\d+) of 60 subjects can be joined by 2 columns that both hold \(CT_GTV", told)
+    assert rows and int(rows[1]) > 20
+    none, some = given(holder, log, "gamma", [ENTROPY])
+    assert "the rows of 0 of 60 subjects can be joined by 0 columns" in none and "by 1 columns" in some
+
+
+def test_a_request_that_joins_more_than_a_release_allows_is_refused(tmp_path: Path) -> None:
+    inputs = replace(make_inputs(tmp_path / "in", subjects=SUBJECTS, genes=3), attack_limits={"extracts": 0.05})
+    release = publish_release(inputs, tmp_path / "out")
+    holder, log = Holder(release, pyrage.x25519.Identity.generate(), tmp_path), AuditLog(tmp_path / "extracts.jsonl")
+    given(holder, log, "alpha", [VOLUME, "ldh"])
+    with pytest.raises(UserError, match=r"with the extract of alpha, the rows of .* 2 columns .* allows 5\.0%"):
+        given(holder, log, "beta", [VOLUME, "ldh"])
+    assert len(log.entries()) == 1 and not (tmp_path / "beta.tar.age").exists()
+    given(holder, log, "beta", [ENTROPY])
 
 
 def test_noise_of_one_project_is_the_same_in_every_version_and_another_in_every_project() -> None:
