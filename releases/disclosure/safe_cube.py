@@ -221,7 +221,8 @@ def frame(cube: SafeCube) -> pl.DataFrame:
     rows: list[tuple[int | None, str | None, str, str, int, str]] = [
         (number, None, name, level, block.persons, cube.version)
         for number, block in enumerate(cube.blocks, 1)
-        for name, levels in block.levels.items()
+        # Persons of whom nothing may be told apart are a block all the same.
+        for name, levels in (block.levels or {WHOLE: ("",)}).items()
         for level in levels
     ]
     rows += [(None, one.centre, one.dimension, one.level, one.persons, cube.version) for one in cube.margins]
@@ -245,7 +246,8 @@ def read(folder: Path) -> SafeCube | None:
             margins.append(Margin(centre, dimension, level, persons))
             continue
         levels = blocks.setdefault(number, (persons, {}))[1]
-        levels[dimension] = (*levels.get(dimension, ()), level)
+        if dimension != WHOLE:
+            levels[dimension] = (*levels.get(dimension, ()), level)
     found = tuple(Block(persons, levels) for persons, levels in blocks.values())
     return SafeCube(found, tuple(margins), str(table["version"][0]) if table.height else "")
 

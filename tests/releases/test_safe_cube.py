@@ -132,6 +132,12 @@ def test_a_cohort_of_a_few_has_no_cube(tmp_path: Path) -> None:
     assert cube_of(few, tmp_path)[0] is None
 
 
+def test_a_cohort_of_which_nothing_may_be_told_apart_is_counted_as_a_whole(tmp_path: Path) -> None:
+    cube, _ = cube_of(random_study(random.Random(8032)), tmp_path)
+    assert cube is not None and [block.levels for block in cube.blocks] == [{}]
+    assert asked_of(cube, []) == Bounds(46, 46) and asked_of(cube, ["centre = lyon"]).most <= 46
+
+
 REFUSED = {
     "STAGE >= II": "have no order",
     "AGE >= sixty": "with a number",
