@@ -230,7 +230,15 @@ def test_the_page_filters_compares_and_opens_a_subject(address: str, window: Bro
     assert 0 < int(window.run("document.getElementById('count').textContent")) < 60
     window.run("document.querySelector('#subjects button').click()")
     assert window.run(settled % "document.querySelectorAll('#timeline tbody tr').length > 3")
-    assert window.axe() == []
-    assert window.overflow() <= 0
+    for language, words in {
+        "fr": ["Filtres", "Survie", "Caractéristique"],
+        "en": ["Filters", "Survival", "Characteristic"],
+    }.items():
+        window.run(f"document.querySelector('[data-to={language}]').click()")
+        assert window.run(settled % "document.querySelectorAll('#medians tbody tr').length === 3")
+        seen = str(window.run("document.body.innerText"))
+        assert window.run("document.documentElement.lang") == language and all(word in seen for word in words)
+        assert window.axe() == []
+        assert window.overflow() <= 0
     assert {one.split("/")[2] for one in window.requests if one.startswith("http")} == {address.split("/")[2]}
     assert set(PATHS) >= {"cohort", "subjects", "subject"}
