@@ -8,10 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.app import app
 
 audit_app = CommandLine(
     name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole."
 )
+app.command(audit_app)
 
 
 @audit_app.command(name="verify")

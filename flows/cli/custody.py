@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.app import app
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 ledger_app = CommandLine(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
 custodian_app = CommandLine(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")
+app.command(ledger_app)
+app.command(custodian_app)
 
 
 @ledger_app.command(name="history")

@@ -10,11 +10,13 @@ from cyclopts import Parameter
 
 from unibase.clinical.options import PeopleFormat
 from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
 
 encoded_app = CommandLine(
     name="encoded", help="Who is who across centres that show one another no clear text: tokens under a shared key."
 )
+app.command(encoded_app)
 
 
 @Parameter(name="*")

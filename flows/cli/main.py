@@ -15,13 +15,21 @@ from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, Sou
 EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 5, RefusedByPolicy: 6}
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
 
-OF_A_STUDY = frozenset(
-    {"check", "init", "build", "fetch", "send", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"}
-)
-"""Commands that need no more than the two modules of a study: they start without the options of all rooms."""
-
-OF_PLAIN_FILES = frozenset({"deidentify"})
-"""Commands on plain files that are often called for one file."""
+WORDS: dict[str, str] = {
+    "attack": "attack",
+    "audit_log": "audit",
+    "begin": "init simulate",
+    "custody": "custodian ledger",
+    "encoded": "encoded",
+    "person": "person",
+    "plain": "deidentify dose features index link maps normalise pixels recognise reports timeline words",
+    "records": "map records",
+    "releases": "baseline catalogue cbioportal diff explain explore extract fhir howmany omop open sign verify",
+    "set_aside": "quarantine",
+    "study": "build check codes doctor fetch join refit regions run send status",
+    "vault": "key reidentify",
+}
+"""First words of the commands of each module: it alone is imported for them, and what it needs."""
 
 
 def _command_line(words: list[str]) -> App:
@@ -30,19 +38,11 @@ def _command_line(words: list[str]) -> App:
     Args:
         words: What stands after `unibase`.
     """
+    module = next((name for name, known in WORDS.items() if words and words[0] in known.split()), "everything")
+    if words != ["--version"]:
+        import_module(f"unibase.flows.cli.{module}")
     app: App = import_module("unibase.flows.cli.app").app
-    if words == ["--version"]:
-        return app
-    if words and words[0] in OF_A_STUDY:
-        import_module("unibase.flows.cli.begin")
-        import_module("unibase.flows.cli.study")
-        return app
-    if words and words[0] in OF_PLAIN_FILES:
-        import_module("unibase.flows.cli.plain")
-        of_files: App = import_module("unibase.flows.cli.app").app
-        return of_files
-    whole: App = import_module("unibase.flows.cli.everything").app
-    return whole
+    return app
 
 
 def main() -> None:

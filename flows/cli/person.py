@@ -10,10 +10,12 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.app import app
 
 person_app = CommandLine(
     name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data."
 )
+app.command(person_app)
 
 
 @Parameter(name="*")

@@ -11,6 +11,7 @@ from unibase.groundwork.problems import UserError
 records_app = CommandLine(
     name="records", help="Clinical records: what becomes of each field, whether a dataset is valid, the way back to OSIRIS-RWD."
 )
+app.command(records_app)
 
 
 @app.command(name="map")

@@ -6,10 +6,12 @@ import getpass
 from pathlib import Path
 
 from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.app import app
 
 quarantine_app = CommandLine(
     name="quarantine", help="What was not used, and why; names come from the vault. `unibase quarantine STUDY` lists it."
 )
+app.command(quarantine_app)
 
 
 @quarantine_app.default

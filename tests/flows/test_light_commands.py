@@ -27,6 +27,8 @@ READS_THEM = (
         (["init", "new"], set()),
         (["check", "--help"], set()),
         (["build", "--help"], set()),
+        (["verify", "--help"], set()),
+        (["person", "find", "--help"], set()),
     ],
     ids=lambda one: " ".join(one) if isinstance(one, list) else "",
 )

@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections import defaultdict
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import pytest
@@ -185,16 +185,14 @@ def test_exit_codes_tell_kinds(run: Any, tmp_path: Path) -> None:
         assert run("build", home / "study.yaml", "--no-prefect").code == 5
 
 
-def test_commands_of_a_study_load_no_other_rooms() -> None:
-    from unibase.flows.cli import begin, study
+def test_each_first_word_is_of_the_module_that_holds_its_command() -> None:
+    from unibase.flows.cli.everything import app
 
-    names = {
-        name
-        for module in (begin, study)
-        for name, one in vars(module).items()
-        if isinstance(one, FunctionType) and one.__module__ == module.__name__
-    }
-    assert {name.removesuffix("_") for name in names if not name.startswith("_")} == command_line.OF_A_STUDY
+    found: dict[str, set[str]] = defaultdict(set)
+    for word in (name for name in app if not name.startswith("-")):
+        command = app[word].default_command or next(app[word][inner].default_command for inner in app[word] if inner[0] != "-")
+        found[command.__module__.rpartition(".")[2]].add(word)
+    assert found == {module: set(words.split()) for module, words in command_line.WORDS.items()}
 
 
 @pytest.mark.slow

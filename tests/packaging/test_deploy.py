@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from unibase.flows.cli.app import app
-from unibase.flows.cli.everything import quarantine_app
+from unibase.flows.cli.set_aside import quarantine_app
 
 DEPLOY = Path("deploy")
 UNITS = sorted((DEPLOY / "systemd").iterdir())
