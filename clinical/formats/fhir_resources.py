@@ -15,7 +15,6 @@ from unibase.clinical.formats.fhir_fields import (
     UNKNOWN,
     Context,
     Resource,
-    answer_of,
     check_text,
     codings,
     extension_name,
@@ -29,6 +28,7 @@ from unibase.clinical.formats.fhir_fields import (
     words_of,
 )
 from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS, unread_fields
+from unibase.clinical.formats.fhir_stages import stages_of
 from unibase.clinical.reasons import (
     ABOUT_ANOTHER,
     DELETED,
@@ -36,11 +36,9 @@ from unibase.clinical.reasons import (
     MISSING_CODE,
     MISSING_DATE,
     MISSING_PERSON,
-    NOT_A_CANCER,
     NOT_DONE,
     REPLACED_PERSON,
     SERVER_ERROR,
-    TEXT_WITHHELD,
     UNKNOWN_EXTENSION,
     UNKNOWN_MODIFIER,
     UNKNOWN_REFERENCE,
@@ -51,13 +49,11 @@ from unibase.clinical.reasons import (
 )
 from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, PREFIX, Modality, fhir_status, least
 from unibase.clinical.words.cancers import is_cancer
-from unibase.clinical.words.tnm import category
 
 HISTOLOGY = "mcode-histology-morphology-behavior"
 """Extension of mCODE's primary cancer condition, whose code may say the site only."""
 
 _READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-reason"}
-_STAGING = ("AJCC//", "UICC//")
 _CANCER_PROFILE = "mcode-(?:primary|secondary)-cancer-condition|mii-pr-onko-diagnose"
 _PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
 
@@ -270,37 +266,8 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
         yield Raw(person, code, start or recorded, end, recorded, within=within)
     profiled = any(re.search(_CANCER_PROFILE, str(one)) for one in (resource.get("meta") or {}).get("profile") or [])
     known = bool(is_cancer(codes) or histologies or profiled)
-    for text in _stages(resource, known, context):
+    for text in stages_of(resource, known, context):
         yield Raw(person, "LOINC//21908-9", start or recorded, text=text, coded=True)
-
-
-def _stages(resource: Resource, is_of_cancer: bool, context: Context) -> Iterator[str]:
-    """Yield the stages of a Condition; one that an Observation holds is read from that, and told here.
-
-    Args:
-        resource: The Condition.
-        is_of_cancer: Whether something else than the stage says that it is a cancer.
-        context: Told of what is not read.
-    """
-    for stage in resource.get("stage") or []:
-        for field in ("type", "assessment"):
-            if stage.get(field):
-                context.count(UNREAD_FIELD, f"Condition.stage.{field}")
-        if stage.get("assessment"):
-            continue
-        summary = stage.get("summary") or {}
-        said, text = codings(summary), answer_of(summary)
-        if text is None and summary.get("text"):
-            group = category("STAGE", str(summary["text"]))
-            text = group.value if group else None
-            if text is None:
-                context.report(TEXT_WITHHELD, "The stage is a text that is none of the stages.", "stage", refused=False)
-        if text is None:
-            continue
-        if is_of_cancer or any(code.startswith(_STAGING) or "//" not in text for code in said):
-            yield text
-        else:
-            context.report(NOT_A_CANCER, "The stage is one of a condition that no code says is a cancer.", "stage", refused=False)
 
 
 def _observation(resource: Resource, context: Context) -> Iterator[Raw]:

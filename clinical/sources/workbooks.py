@@ -114,7 +114,7 @@ def _unpack_and_open(
     if not broken:
         return plan
     told = RowProblem(
-        0, UNREAD_FILE, f"{broken} files of Excel, SAS or SPSS end before their last row: none of it is read.", refused=False
+        0, UNREAD_FILE, f"{broken} files of Excel, SAS or SPSS cannot be read to their end: none of it is read.", refused=False
     )
     return replace(plan, ready=[*plan.ready, TableEvents("unread-files", 0, pl.DataFrame(schema=SOURCE_EVENTS), [told])])
 

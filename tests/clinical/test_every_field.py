@@ -133,7 +133,7 @@ SAS = [
 SPSS = [
     Case("sav: texts", sav(frame(ROW)), BOTH),
     Case("sav: a day is typed", sav(frame([*ROW[:2], pd.Timestamp("2020-03-04"), 12.5, "g/dL"])), BOTH),
-    Case("sav: user missing", sav(frame([*ROW[:3], 999.0, "g/dL"]), missing_ranges={"HB": [999.0]}), [LUNG]),
+    Case("sav: user missing", sav(frame([*ROW[:3], 999.0, "g/dL"]), missing_ranges={"HB": [999.0]}), [LUNG], [("suivi/hb", "not-collected")]),
     Case("sav: a column more", sav(frame([*ROW, 1.0], head=[*HEAD, "SEXE"]), variable_value_labels={"SEXE": {1: "Homme"}}), BOTH, EXTRA),
     Case("sav: a code that is none", sav(frame([ROW[0], "poumon", *ROW[2:]])), [HB], [("suivi#1/code", "unknown-code")]),
 ]  # fmt: skip
@@ -284,7 +284,7 @@ PMSI = [
         [("suivi", "wrong-column-count")],
         RSS,
     ),
-    Case("pmsi: Windows-1252", text("é000012304032020C341  1\n", "suivi.txt", "cp1252"), [LUNG], mapping=RSS),
+    Case("pmsi: Windows-1252", text("é000012304032020C341  1\n", "suivi.txt", "cp1252"), [LUNG], [("suivi", "not-utf-8")], RSS),
     Case("pmsi: 31 February", text("0000012331022020C341  1\n", "suivi.txt"), [], [("suivi#1/entree", "impossible-date")], RSS),
     Case("pmsi: no code", text("0000012304032020poumon1\n", "suivi.txt"), [], [("suivi#1/dp", "unknown-code")], RSS),
 ]
