@@ -18,7 +18,7 @@ _SAID = {
         ("expected_count", "est_counts", "estcounts"),
         ("normalized_count", "scaled_estimate", "tpm", "fpkm", "rpkm", "cpm", "fpkm_uq", "rpm", "raw_fpkm"),
     ),
-    "probe": (("beta_value", "avg_beta", "beta"), ("m_value", "mvalue"), ("signal_a", "signal_b", "methylated signal", "unmethylated signal", "intensity")),
+    "probe": (("beta_value", "avg_beta", "beta"), ("m_value", "mvalue"), ("signal_a", "signal_b", "methylated signal", "unmethylated signal", "intensity", "avg_nbeads", "avg_nbeads_a", "avg_nbeads_b", "nbeads", "bead_stderr")),
     "protein": (
         ("maxlfq intensity", "lfq intensity"),
         ("log ratio",),
