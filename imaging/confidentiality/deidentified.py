@@ -223,7 +223,8 @@ def _clean(
     source.settle_pixels(facts)
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
         contents.refuse_embedded_overlay(top, source.encoding)
-        contents.refuse_voices(header.elements)
+        if facts["SOPClassUID"] in objects.WAVEFORMS:
+            contents.refuse_voices(header.elements)
     elif facts["SOPClassUID"] in objects.WAVEFORMS:
         raise NotFast
     subject = _subject(task, top, encodings)

@@ -142,7 +142,7 @@ class Policy:
             return self._listed(row, sop_class, tag, vr, nested)
         if tag in attributes.PALETTES and sop_class not in attributes.WITH_PALETTES:
             return "remove"
-        if tag in attributes.WAVEFORM_DATA:
+        if tag in attributes.WAVEFORM_DATA and vr in attributes.BYTE_VRS:
             return "bytes" if sop_class in WAVEFORMS else "remove"
         if tag == attributes.ICC_PROFILE:
             return "profile" if nested else "remove"
@@ -220,7 +220,7 @@ class Policy:
             return "remove"
         if vr == "SQ":
             return "recurse"
-        if tag in attributes.BINARY or tag in attributes.PALETTES:
+        if (tag in attributes.BINARY or tag in attributes.PALETTES) and vr not in TEXT_VRS:
             return "bytes"
         if vr == "UI":
             return "registered" if tag in attributes.WELL_KNOWN_UIDS else "keep" if "uids" in self.enabled else "reference"
@@ -230,9 +230,9 @@ class Policy:
             if "modified_dates" in self.enabled and tag not in attributes.DEVICE_AND_VOCABULARY_DATES:
                 return "check" if vr == "TM" else "date"
             return "empty"
-        if tag == attributes.CODE_VALUE:
-            return "coded"
         if vr in TEXT_VRS:
+            if tag == attributes.CODE_VALUE:
+                return "coded"
             return ("label" if tag in attributes.LABELS else "term") if tag in attributes.TECHNICAL else "text"
         if vr == "UN" or vr in attributes.BYTE_VRS:
             return "remove"

@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from tests.imaging.deidentify_help import ANYONE, PYDICOM_FILES, ct, run, save
+from tests.imaging.deidentify_help import ANYONE, PYDICOM_FILES, both_paths, ct, run, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import objects
 from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
@@ -141,12 +141,27 @@ def test_what_may_be_a_voice_is_refused(tmp_path: Path, group: dict[str, object]
         run(save(ecg(**group), tmp_path / "a.dcm"), tmp_path / "out")
 
 
+def test_a_voice_in_a_nested_item_is_refused_and_a_text_in_the_place_of_samples_is_cleaned(tmp_path: Path) -> None:
+    hidden, inner = ecg(), Dataset()
+    inner.WaveformSequence = ecg(SamplingFrequency="8000").WaveformSequence
+    hidden.WaveformAnnotationSequence[0].ConceptCodeSequence = Sequence([inner])
+    with pytest.raises(Unusable, match="voice"):
+        run(save(hidden, tmp_path / "a.dcm"), tmp_path / "out")
+    source = save(ecg(), tmp_path / "b.dcm")
+    text = source.read_bytes().replace(b"\x00\x54\x10\x10OW\0\0", b"\x00\x54\x10\x10UT\0\0")
+    source.write_bytes(text.replace(ecg().WaveformSequence[0].WaveformData[:16], b"vu avec Kerbrat "))
+    _, copy, content = run(source, tmp_path / "out")
+    assert b"erbrat" not in content and copy.WaveformSequence
+
+
 def test_samples_with_the_name_of_the_person_are_refused_and_those_of_an_image_go(tmp_path: Path) -> None:
     ds = ecg()
     ds.WaveformSequence[0].WaveformData = b"DUPONTEL" + ds.WaveformSequence[0].WaveformData[8:]
     with pytest.raises(Unusable) as problem:
         run(save(ds, tmp_path / "a.dcm"), tmp_path / "out")
     assert problem.value.reason == "residual-identifier"
-    image = ct(WaveformSequence=ecg().WaveformSequence)
+    image = ct(WaveformSequence=ecg(SamplingFrequency="8000").WaveformSequence)
     _, copy, _ = run(save(image, tmp_path / "b.dcm"), tmp_path / "out")
     assert "WaveformData" not in copy.WaveformSequence[0]
+    fast, slow = both_paths(tmp_path / "b.dcm", ANYONE, DeidentifyOptions())
+    assert fast == slow
