@@ -164,6 +164,7 @@ def howmany(releases: Path, *, where: list[str]) -> object:
     Console().print(table)
     print(f"All that tell: {total(found)} subjects.")
     return found
+    return found
 
 
 @app.command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -165,6 +166,9 @@ def test_the_command_answers_over_all_releases_from_cubes_alone(tmp_path: Path, 
                 path.unlink()
     app(["howmany", str(tmp_path), "--where", "sex = F"], result_action="return_value")
     assert f"All that tell: {truth} subjects." in capsys.readouterr().out
+    app(["howmany", str(tmp_path), "--where", "sex = F", "--json"], result_action="return_value")
+    told = [one["bounds"] for one in json.loads(capsys.readouterr().out)["found"]]
+    assert sum(one["least"] for one in told) == sum(one["most"] for one in told) == truth
     app(["howmany", str(tmp_path), "--where", "GRADE = 3"], result_action="return_value")
     said = capsys.readouterr().out
     assert "does not tell of GRADE" in said and "All that tell: 0 subjects." in said
