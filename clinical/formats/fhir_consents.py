@@ -82,10 +82,9 @@ def _denies(consent: Resource) -> bool | None:
 
 
 def _policies(consent: Resource) -> Iterator[str]:
-    """Yield what names the policy that a Consent starts from: codes in R4, an address in STU3."""
+    """Yield what names the rule that a Consent starts from: codes in R4, an address in STU3. `policy` is the law it is under."""
     rule = consent.get("policyRule")
     yield from [rule] if isinstance(rule, str) else _codes(rule)
-    yield from (str(one.get("uri")) for one in _list(consent.get("policy")) if isinstance(one, dict))
 
 
 def _provision(one: Resource, *, nested: bool, above: bool | None) -> bool | None:

@@ -126,6 +126,7 @@ def rule(kind: str, *within: dict[str, Any], purpose: str = "") -> dict[str, Any
         (consent(provision=None, policyRule={"coding": [{"code": "OPTIN"}]}), set()),
         (consent(provision=None, policyRule="http://goldenhealth.org/consent/policy/opt-out"), {"p1"}),  # STU3
         (consent(provision=rule("permit", purpose="HRESCH"), policyRule={"coding": [{"code": "OPTOUT"}]}), set()),
+        (consent(provision=rule("permit"), policy=[{"uri": "http://chu.example/opt-out"}]), set()),  # a law, no choice
         (consent(provision=None, **{"except": [rule("deny")]}), {"p1"}),
         (consent(provision=[{"purpose": [{"code": "HRESCH"}]}], decision="permit"), {"p1"}),  # R5: its exceptions have no type
         (consent(provision=[{"purpose": [{"code": "HRESCH"}]}], decision="deny"), set()),
