@@ -95,9 +95,10 @@ def _undated(rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: lis
 DEATH = "MEDS_DEATH"
 
 
+_NINES = r"9999|^99[-/.]99"
 _NO_YEAR = "0001|1600|1753|1800|1900"
 _SENTINEL = (
-    rf"(?i)9999|^99[-/.]99|^0?1[-/. ]?(?:0?1|JAN)[-/. ]?(?:{_NO_YEAR})(?:[^0-9]|$)|^(?:{_NO_YEAR})[-/. ]?0?1[-/. ]?0?1(?:[^0-9]|$)"
+    rf"(?i)^0?1[-/. ]?(?:0?1|JAN)[-/. ]?(?:{_NO_YEAR})(?:[^0-9]|$)|^(?:{_NO_YEAR})[-/. ]?0?1[-/. ]?0?1(?:[^0-9]|$)"
     r"|^1899[-/. ]?12[-/. ]?3[01]|^3[01][-/. ]?(?:12|DEC)[-/. ]?1899"
 )
 """Dates that programs write where there is none: 9999-12-31, the SNDS's 01JAN1600, the first days of SQL Server, .NET and Excel."""
@@ -117,7 +118,9 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
             _tell_status(frame, name.lower(), values, problems)
     written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
     unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
-    for_none = written.str.strip_chars().str.contains(_SENTINEL).fill_null(False)
+    text = written.str.strip_chars()
+    # Nines may also be the last part of a second, in a date that can be.
+    for_none = (text.str.contains(_SENTINEL) | (unusable & text.str.contains(_NINES))).fill_null(False)
     unclear = ~dead & (unusable & (pl.col("problem") == UNREADABLE_DATE) | unusable & written.is_null() | for_none)
     frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
     told = frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem", "_unclear")

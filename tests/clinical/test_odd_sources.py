@@ -93,6 +93,8 @@ def test_a_mapping_takes_none_of_two_columns_of_one_name(tmp_path: Path) -> None
         ("1", "1600-01-01", True, ["impossible-date"]),
         ("", "1600-03-01", True, ["impossible-date"]),
         ("", "2021-01-01", True, []),
+        ("", "2021-03-04 23:59:59.999999", True, []),
+        ("", "99/99/9999", False, ["unreadable-date"]),
     ],
 )  # fmt: skip
 def test_words_of_a_vital_status(tmp_path: Path, status: str, died: str, dead: bool, told: list[str]) -> None:
