@@ -378,6 +378,23 @@ def emission() -> Planted:
     return made
 
 
+def heart() -> Planted:
+    """Return an ECG of one channel with annotations, without pixels."""
+    made = without_pixels(planted("9.1.1", "ECG"))
+    made.set(SeriesDescription="ECG [[Kerbrat]]")
+    wave = made.item(MultiplexGroupLabel="[[Solenn]]")
+    wave.ChannelDefinitionSequence = Sequence(
+        [made.item(ChannelLabel="V1 [[Kerbrat]]", ChannelDerivationDescription="de [[ykerbrat]]")]
+    )
+    wave.SamplingFrequency, wave.WaveformSampleInterpretation, wave.WaveformBitsAllocated = "500", "SS", 16
+    wave.NumberOfWaveformChannels, wave.NumberOfWaveformSamples = 1, 8
+    wave.add_new("WaveformData", "OW", bytes(range(16)))
+    made.ds.WaveformSequence = Sequence([wave])
+    notes = ("rythme sinusal, [[Mme Quemeneur]]", "lu par [[Masse]] le [[27/02/2021]]", "vu [[Dr Madec]], tel [[0298401277]]")
+    made.ds.WaveformAnnotationSequence = Sequence([made.item(UnformattedTextValue=one) for one in notes])
+    return made
+
+
 def enhanced() -> Planted:
     """Return an enhanced CT of one frame with functional groups, dimensions and contributing equipment."""
     made = planted("2.1", "CT")
@@ -439,7 +456,6 @@ KINDS = {
     "slide": Kind("77.1.6", "SM", {"ContainerIdentifier": "[[21H04477-A]]", "ImageComments": "lame de [[Quemeneur]]", "LabelText": "[[21H04477]] [[QUEMENEUR]]", "BarcodeValue": "[[21H04477A1]]"}),
     "registration": Kind("66.1", "REG", {"ContentLabel": "[[QUEM]]", "ContentDescription": "recalage [[ykerbrat]] [[27FEV]]", "ContentCreatorName": "[[Masse]]^P"}, image=False),
     "parametric map": Kind("30", "OT", {"ContentDescription": "ADC [[Kerbrat]]", "ContentLabel": "[[KERB9]]", "SeriesDescription": "ADC [[27 fev.]]"}),
-    "ECG": Kind("9.1.1", "ECG", {"SeriesDescription": "ECG [[Kerbrat]]"}, image=False),
     "CT of a ward": Kind("2", "CT", _OF_A_WARD),
 }  # fmt: skip
 OBJECTS: dict[str, Callable[[], Planted]] = {
@@ -461,6 +477,7 @@ OBJECTS: dict[str, Callable[[], Planted]] = {
     "MR": resonance,
     "PET": emission,
     "enhanced CT": enhanced,
+    "ECG": heart,
 }
 """Kind to what makes it."""
 

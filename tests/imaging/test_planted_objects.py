@@ -9,7 +9,7 @@ import pytest
 from benchmarks.planted_identifiers import POLICIES
 from benchmarks.planted_objects import OBJECTS, clean, planted
 
-REFUSED = {"PDF", "CDA", "ECG"}
+REFUSED = {"PDF", "CDA"}
 UNDER_RESEARCH_ALONE = {"Basic Text SR", "Enhanced SR", "Comprehensive SR", "TID 1500", "key object"}
 WAITING = {"US", "SC"}
 
