@@ -19,6 +19,7 @@ from unibase.groundwork.problems import UserError
 from unibase.methods.combat_design import Centres, Covariate, Levels, covariate_columns, refuse_confounded, refuse_outcomes
 from unibase.methods.combat_estimates import Location, by_feature, estimates, look, shrink, shrink_means, standardise
 from unibase.methods.feature_blocks import Array, Room, Table, feature_blocks, in_memory
+from unibase.methods.steady_products import product
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ComBat:
         design, _ = covariate_columns({name: covariates[name] for name in self.levels}, len(centre), self.levels)
         batch = np.searchsorted(self.centres, np.asarray(centre, dtype=object).astype(str))
         with np.errstate(invalid="ignore", divide="ignore"):
-            stand_mean = self.grand_mean + design @ self.coefficients
+            stand_mean = self.grand_mean + product(design, self.coefficients)
             scale = np.sqrt(self.pooled_variance)
             standard = (values - stand_mean) / scale
             result = (standard - self.gamma[batch]) / np.sqrt(self.delta[batch]) * scale + stand_mean

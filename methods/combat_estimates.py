@@ -12,6 +12,7 @@ import numpy as np
 from unibase.groundwork.problems import UserError
 from unibase.methods.combat_design import Centres
 from unibase.methods.feature_blocks import Array, Table, feature_blocks
+from unibase.methods.steady_products import product, projections
 
 _TOLERANCE = 1e-4
 """Relative change at which sva stops its iteration; a tighter one would give other numbers than sva."""
@@ -80,14 +81,15 @@ def standardise(used: Array, design: Array, centres: Centres, missing: bool) -> 
         missing: Whether any feature of the whole fit has missing values: sva divides by n without them and by n - 1 with them.
     """
     coefficients = _regress(design, used)
-    residuals = used - coefficients @ design.T
+    residuals = used - product(coefficients, design.T)
     if centres.reference is not None:
         grand_mean, residuals = coefficients[:, centres.reference], residuals[:, centres.of_subject == centres.reference]
     else:
-        grand_mean = coefficients[:, : len(centres.sizes)] @ (centres.sizes / centres.sizes.sum())
+        shares = centres.sizes / centres.sizes.sum()
+        grand_mean = product(coefficients[:, : len(shares)], shares[:, None])[:, 0]
     pooled = np.nanvar(residuals, axis=1, ddof=1) if missing else np.mean(residuals**2, axis=1)
     effects = coefficients[:, len(centres.sizes) :]
-    kept = effects @ design[:, len(centres.sizes) :].T
+    kept = product(effects, design[:, len(centres.sizes) :].T)
     return Location(grand_mean, pooled, effects), (used - grand_mean[:, None] - kept) / np.sqrt(pooled)[:, None]
 
 
@@ -115,7 +117,8 @@ def _regress(design: Array, data: Array) -> Array:
     holes = np.isnan(data).any(axis=1)
     whole = ~holes
     if whole.any():
-        coefficients[whole] = np.linalg.solve(design.T @ design, design.T @ data[whole].T).T
+        inverse = np.linalg.inv(design.T @ design).astype(np.float64)
+        coefficients[whole] = product(projections(data[whole], design), inverse.T)
     for row in np.flatnonzero(holes):
         there = ~np.isnan(data[row])
         part = design[there]

@@ -63,7 +63,7 @@ def refit(spectra: FloatArray, profiles: FloatArray) -> Refitted:
     from scipy.optimize import nnls  # takes long to import, and most runs refit nothing
 
     found = np.array([nnls(profiles, row)[0] for row in spectra]).reshape(len(spectra), profiles.shape[1])
-    explained = found @ profiles.T
+    explained = np.array([profiles @ row for row in found]).reshape(spectra.shape)
     lengths = np.linalg.norm(explained, axis=1) * np.linalg.norm(spectra, axis=1)
     cosine = np.divide((explained * spectra).sum(axis=1), lengths, out=np.zeros(len(spectra)), where=lengths > 0)
     return Refitted(found, cosine)

@@ -95,4 +95,5 @@ def likeness(values: FloatArray, profiles: FloatArray) -> FloatArray:
     centred = [rows - rows.mean(axis=1, keepdims=True) for rows in ranks]
     with np.errstate(divide="ignore", invalid="ignore"):
         left, right = (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True)) for rows in centred)
-    return np.asarray(left @ right.T)
+    # One sample after the other: the last bits of a product of matrices depend on how many there are.
+    return np.array([right @ sample for sample in left]).reshape(len(left), len(right))

@@ -12,6 +12,7 @@ import pytest
 from unibase.linking.harmonised.beside_raw import Asked, Harmonised, Sample, harmonise_values
 from unibase.linking.options import HarmoniseRule
 from unibase.methods import feature_blocks
+from unibase.methods.steady_products import product, projections
 
 SUBJECTS, FEATURES = 61, 153
 
@@ -44,3 +45,19 @@ def test_blocks_on_disk_give_the_same_bits(
     assert parts.model.to_json() == whole.model.to_json()
     assert parts.record == whole.record
     assert parts.fitted == whole.fitted
+
+
+@pytest.mark.parametrize("columns", [0, 1, 2, 5, 17])
+def test_a_value_of_a_product_does_not_depend_on_its_neighbours(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    rows, few, right = rng.normal(size=(70, 61)), rng.normal(size=(61, columns)), rng.normal(size=(columns, 43))
+    projected = projections(rows, few)
+    np.testing.assert_allclose(projected, rows @ few, rtol=1e-12, atol=1e-12)
+    left = np.random.default_rng(7).normal(size=(70, columns))
+    together = product(left, right)
+    np.testing.assert_allclose(together, left @ right, rtol=1e-12, atol=1e-12)
+    for at in range(0, 70, 9):
+        for size in (1, 2, 3, 8):
+            part = slice(at, at + size)
+            assert np.array_equal(product(left[part], right[:, :11]), together[part, :11])
+            assert np.array_equal(projections(rows[part], few), projected[part])
