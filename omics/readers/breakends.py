@@ -17,7 +17,8 @@ import polars as pl
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.rearrangements import Rearrangements, events_of
-from unibase.omics.readers.vcf import Header, genotype, named_tumours
+from unibase.omics.readers.vcf import genotype
+from unibase.omics.readers.vcf_header import Header, named_tumours
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NOT_A_VCF
 
 _MATE = re.compile(r"[\[\]](.+):(\d+)[\[\]]")

@@ -46,6 +46,14 @@ class _Sheet:
             heads.setdefault(plain(row[0]), place)
         return cls(rows, heads)
 
+    def line(self, head: str) -> list[str]:
+        """Return the line above the samples that begins with `head`."""
+        return self.rows[self.heads[head]]
+
+    def below_heads(self) -> list[list[str]]:
+        """Return the lines below those that name the assays."""
+        return self.rows[max(self.heads[name] for name in ("olinkid", "assay", "unit") if name in self.heads) + 1 :]
+
 
 _HEAD = 12
 """Lines in which those above the samples stand."""
@@ -72,25 +80,44 @@ def matrix_of_wide_npx(table: Table) -> Matrix:
         Unusable: `unknown-unit` for concentrations; `not-a-number`; `repeated-sample`.
     """
     sheet = _Sheet.of(table)
-    numbers, assays = (sheet.rows[sheet.heads[name]] for name in ("olinkid", "assay"))
-    if "unit" in sheet.heads and any(cell and plain(cell) != "npx" for cell in sheet.rows[sheet.heads["unit"]][1:]):
-        raise Unusable(UNKNOWN_UNIT, "The line Unit names concentrations.", "Export the table as NPX.")
+    _refuse_concentrations(sheet)
+    numbers, assays = sheet.line("olinkid"), sheet.line("assay")
     columns = [i for i, cell in enumerate(numbers) if i and cell]
-    first = max(sheet.heads[name] for name in ("olinkid", "assay", "unit") if name in sheet.heads) + 1
-    rows = _samples(sheet.rows[first:])
+    rows = _samples(sheet.below_heads())
     measured = [row for row in rows if not CONTROL.match(row[0])]
+    samples = _distinct_names(measured)
+    evidence = (_FORM, *_counted(len(rows) - len(measured), measured))
+    names = _names([assays[i] for i in columns], [numbers[i] for i in columns])
+    return Matrix(samples, names, _values(measured, columns), None, None, "samples-in-rows", "Olink's assays", evidence)
+
+
+_FORM = "Olink's form for spreadsheets: assays in columns under lines of panels, assays and OlinkID"
+
+
+def _refuse_concentrations(sheet: _Sheet) -> None:
+    if "unit" in sheet.heads and any(cell and plain(cell) != "npx" for cell in sheet.line("unit")[1:]):
+        raise Unusable(UNKNOWN_UNIT, "The line Unit names concentrations.", "Export the table as NPX.")
+
+
+def _distinct_names(measured: list[list[str]]) -> list[str]:
+    """Return the names of the samples, each of its own."""
     samples = [row[0] for row in measured]
     if len(set(samples)) < len(samples):
         raise Unusable(REPEATED_SAMPLE, "Two rows have one name.", "Give each sample a name of its own.")
+    return samples
+
+
+def _counted(controls: int, measured: list[list[str]]) -> list[str]:
+    """Return the sentences about controls that are left out and samples with a warning that are kept."""
     warned = sum(any(plain(cell) in ("warning", "warn") for cell in row) for row in measured)
-    evidence = ["Olink's form for spreadsheets: assays in columns under lines of panels, assays and OlinkID"]
-    for count, what in ((len(rows) - len(measured), "control samples left out"), (warned, "samples kept that have a QC warning")):
-        evidence += [f"{count} {what}"] if count else []
-    values = np.array([[_number(row[i], place) for i in columns] for place, row in enumerate(measured, 1)], dtype=np.float64)
-    names = _names([assays[i] for i in columns], [numbers[i] for i in columns])
-    return Matrix(
-        samples, names, values.reshape(len(samples), len(names)), None, None, "samples-in-rows", "Olink's assays", tuple(evidence)
-    )
+    told = ((controls, "control samples left out"), (warned, "samples kept that have a QC warning"))
+    return [f"{count} {what}" for count, what in told if count]
+
+
+def _values(measured: list[list[str]], columns: list[int]) -> np.ndarray:
+    """Return the numbers of samples x assays, with both lengths where there are none."""
+    values = [[_number(row[i], place) for i in columns] for place, row in enumerate(measured, 1)]
+    return np.array(values, dtype=np.float64).reshape(len(measured), len(columns))
 
 
 def _samples(rows: Sequence[list[str]]) -> list[list[str]]:

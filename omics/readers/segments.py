@@ -292,41 +292,62 @@ def _as_log2(frame: pl.DataFrame, said: str, titled: str) -> tuple[pl.DataFrame,
     Raises:
         Unusable: `not-a-seg`.
     """
+    frame = _with_finite_levels(frame)
+    values = frame["log2"].to_numpy()
+    told = _unit_by_values(frame)
+    unit = said or told.unit
+    if not said and _are_callers_copies(told, titled, values):
+        unit, told = "absolute copies", _as_titled(told)
+    _refuse_unknown_unit(unit, told, contradicted=not said and titled == "absolute copies" and unit == "log2 ratio")
+    if unit != "log2 ratio":
+        _refuse_below_zero(values)
+        frame = frame.with_columns(pl.Series("log2", _log2_of(values, unit)))
+    return frame, told
+
+
+def _with_finite_levels(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the segments that have a level; the log2 of no copies at all becomes that of `LOWEST_COPIES`."""
     frame = frame.filter(pl.col("log2").is_not_null())
     if (frame["log2"] == float("inf")).any():
         raise Unusable(NOT_A_SEG, "A level is infinite.", "Correct it; missing values are written NA.")
-    # log2 of no copies at all
-    frame = frame.with_columns(pl.col("log2").replace(float("-inf"), float(np.log2(LOWEST_COPIES / 2))))
-    values = frame["log2"].to_numpy()
+    return frame.with_columns(pl.col("log2").replace(float("-inf"), float(np.log2(LOWEST_COPIES / 2))))
+
+
+def _unit_by_values(frame: pl.DataFrame) -> Told:
     lengths = (frame["end"] - frame["start"] + 1).to_numpy().astype(float)
-    told = segment_unit(values, lengths, frame["sample"].cast(pl.Categorical()).to_physical().to_numpy().astype(np.int64))
-    unit = said or told.unit
-    if (
-        not said
-        and unit != titled
-        and titled == "absolute copies"
-        and told.unit in ("copies, ratios or calls", "log2 ratio")
-        and values.min() >= 0
-    ):
-        # A caller's own copies: whole numbers whose middle is not 2 are of a tumour of another ploidy.
-        unit, told = (
-            "absolute copies",
-            Told("absolute copies", "absolute copies", (*told.evidence, "the column's title says copies")),
-        )
-    if unit not in ("log2 ratio", "absolute copies", "ratio") or (
-        titled == "absolute copies" and unit == "log2 ratio" and not said
-    ):
+    samples = frame["sample"].cast(pl.Categorical()).to_physical().to_numpy().astype(np.int64)
+    return segment_unit(frame["log2"].to_numpy(), lengths, samples)
+
+
+def _are_callers_copies(told: Told, titled: str, values: np.ndarray) -> bool:
+    """Whether levels are a caller's own copies: whole numbers whose middle is not 2 are of a tumour of another ploidy."""
+    unclear = told.unit in ("copies, ratios or calls", "log2 ratio")
+    return titled == "absolute copies" and unclear and bool(values.min() >= 0)
+
+
+def _as_titled(told: Told) -> Told:
+    return Told("absolute copies", "absolute copies", (*told.evidence, "the column's title says copies"))
+
+
+def _refuse_unknown_unit(unit: str, told: Told, contradicted: bool) -> None:
+    if contradicted or unit not in ("log2 ratio", "absolute copies", "ratio"):
         raise Unusable(
             NOT_A_SEG,
             f"The levels are {told.unit}: {'; '.join(told.evidence)}.",
             "Say unit: log2 ratio, absolute copies or ratio in the study file.",
         )
-    if unit != "log2 ratio" and (values < 0).any():
+
+
+def _refuse_below_zero(values: np.ndarray) -> None:
+    if (values < 0).any():
         raise Unusable(NOT_A_SEG, "Copies or ratios lie below zero.", "Say the unit that they are of.")
-    if unit != "log2 ratio":
-        normal = 2.0 if unit == "absolute copies" else 1.0
-        frame = frame.with_columns(pl.Series("log2", np.log2(np.maximum(values, LOWEST_COPIES * normal / 2) / normal)))
-    return frame, told
+
+
+def _log2_of(values: np.ndarray, unit: str) -> np.ndarray:
+    """Return the log2 ratios of copies or ratios."""
+    normal = 2.0 if unit == "absolute copies" else 1.0
+    ratios: np.ndarray = np.log2(np.maximum(values, LOWEST_COPIES * normal / 2) / normal)
+    return ratios
 
 
 def _check_build(frame: pl.DataFrame, build: Build) -> str:

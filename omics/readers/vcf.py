@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,104 +12,14 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.genes import current_symbols
-from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
+from unibase.omics.readers.annotations import Annotation, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, SUBSTITUTIONS, MutationData, substitutions_of
+from unibase.omics.readers.vcf_header import Header, named_tumours
 from unibase.omics.readers.vcf_refusals import GENOTYPE_LIKELIHOODS, refuse_germline, refuse_what_says_nothing
-from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, SEVERAL_SAMPLES
-
-_NORMAL_NAME = re.compile(
-    r"^(normal|norm|germline|pon|panel.?of.?normals|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
-    r"|^TCGA-\w{2}-\w{4}-1[0-4]",
-    re.IGNORECASE,
-)
-_TUMOUR_NAME = re.compile(r"^(tumou?r|t|primary|cancer|sample\d*)$", re.IGNORECASE)
-_ROLE_BEFORE = re.compile(
-    r"^(tumou?r|t|primary|met|normal|n|blood|germline|ctrl|control)(?:[-_. ](?=.)|(?=\d))(.+)$", re.IGNORECASE
-)
-
-
-@dataclass
-class Header:
-    """What the lines above the records say.
-
-    Attributes:
-        columns: Samples, in order.
-        tumours, normals: Names that are declared so.
-        renamed: Sample behind a column that bears a role (`TUMOR`).
-        fields: Declared fields of annotations.
-        lines: The lines themselves that say who called the variants.
-        filters: Words of FILTER that are declared.
-    """
-
-    columns: list[str] = field(default_factory=list)
-    tumours: set[str] = field(default_factory=set)
-    normals: set[str] = field(default_factory=set)
-    renamed: dict[str, str] = field(default_factory=dict)
-    fields: Fields = field(default_factory=Fields)
-    lines: list[str] = field(default_factory=list)
-    filters: set[str] = field(default_factory=set)
-
-    def take(self, line: str) -> None:
-        """Take in a line that begins with ##."""
-        if not line.startswith(("##INFO=", "##FORMAT=", "##FILTER=", "##contig=")):
-            self.lines.append(line)
-        self.filters |= set(re.findall(r"^##FILTER=<ID=([^,>]+)", line)) - {"PASS"}
-        if line.startswith("##INFO="):
-            self.fields.take(line)
-        elif match := re.match(r"##(tumor|tumour|normal)_sample=(.+)", line):
-            (self.normals if match[1] == "normal" else self.tumours).add(match[2].strip())
-        elif line.startswith("##SAMPLE="):
-            self._sample(dict(re.findall(r"(\w+)=\"?([^,>\"]+)", line[9:])))
-        elif line.startswith("##PEDIGREE="):
-            said = dict(re.findall(r"(\w+)=([^,>]+)", line[11:]))
-            if "Derived" in said and "Original" in said:
-                self.tumours.add(said["Derived"])
-                self.normals.add(said["Original"])
-
-    def _sample(self, said: dict[str, str]) -> None:
-        name = said.get("ID", "")
-        real = said.get("SampleName") or said.get("NAME") or said.get("Individual")
-        if real and (_TUMOUR_NAME.match(name) or _NORMAL_NAME.match(name)):
-            self.renamed[name] = real
-
-    def chosen(self) -> list[int]:
-        """Return the places of the tumours among the columns: those declared, else all that are not a normal by name or word.
-
-        Raises:
-            Unusable: `no-tumour`.
-        """
-        places = [i for i, name in enumerate(self.columns) if name in self.tumours]
-        if not places:
-            normals = self.normals | normals_of_pairs(self.columns)
-            places = [i for i, name in enumerate(self.columns) if name not in normals and not _NORMAL_NAME.search(name)]
-            if self.normals and 1 < len(places) == len(self.columns):
-                raise Unusable(
-                    NO_TUMOUR,
-                    "The header names a normal, and no column is it: the columns were renamed.",
-                    "Mend the lines ##normal_sample and ##tumor_sample, or call the column NORMAL.",
-                )
-        if self.columns and not places:
-            raise Unusable(NO_TUMOUR, "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
-        return places
-
-
-def normals_of_pairs(names: Sequence[str]) -> set[str]:
-    """Return the names that say a normal before what names a tumour, too: `N_01` beside `T_01`.
-
-    Args:
-        names: Columns of a VCF.
-
-    >>> normals_of_pairs(["T_01", "N_01", "N_02"])
-    {'N_01'}
-    """
-    told = {
-        match[2]: name for name in names if (match := _ROLE_BEFORE.match(name)) and match[1].lower().startswith(("t", "p", "m"))
-    }
-    others = [(name, match[2]) for name in names if (match := _ROLE_BEFORE.match(name)) and name not in told.values()]
-    return {name for name, rest in others if rest in told}
+from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NOT_A_VCF
 
 
 @dataclass
@@ -136,6 +46,10 @@ class _Found:
         self.carriers[sample] += 1
         if len(self.rows) >= _TOGETHER:
             self.settle()
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Return how many records there were, how many passed, and how many alleles were annotated or structural."""
+        return self.records, self.passed, self.annotated, self.structural
 
     def settle(self) -> None:
         """Put the variants that wait into a frame."""
@@ -179,8 +93,15 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None, 
         names |= _read_one(path, samples[i] if samples is not None else None, found)
     variants = found.variants()
     renamed = current_symbols([*variants["gene"].unique().to_list(), *(gene for _, gene in found.unknown)])
-    notes = [f"{len(renamed)} outdated gene symbols replaced"] if renamed else []
-    for count, said in (
+    unknown = tuple(sorted({(sample, renamed.get(gene, gene)) for sample, gene in found.unknown}))
+    distinct, notes = _distinct(variants, renamed), _notes(found, len(renamed))
+    return MutationData(distinct, tuple(sorted(names)), None, notes, renamed, unknown, substitutions=_substitutions(found))
+
+
+def _notes(found: _Found, renamed: int) -> tuple[str, ...]:
+    """Return what a person should know of the files, where it happened."""
+    counted = (
+        (renamed, "outdated gene symbols replaced"),
         (found.records - found.passed, "records left out: they did not pass their FILTER"),
         (found.in_normal, "variants left out: the normal has them, too"),
         (
@@ -189,56 +110,104 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None, 
         ),
         (found.structural, "structural or symbolic alleles left out"),
         (len(found.unknown), "genotypes missing in genes: missing in the table, not wild type"),
-    ):
-        notes += [f"{count} {said}"] if count else []
-    unknown = tuple(sorted({(sample, renamed.get(gene, gene)) for sample, gene in found.unknown}))
-    distinct = variants.with_columns(pl.col("gene").replace(renamed)).unique(
-        subset=["gene", "chromosome", "start", "end", "reference", "allele", "sample"], keep="first", maintain_order=True
     )
-    kept = found.single
-    single = None if kept is None else substitutions_of(pl.DataFrame(kept, schema=[*SUBSTITUTIONS], orient="row"))
-    return MutationData(distinct, tuple(sorted(names)), None, tuple(notes), renamed, unknown, substitutions=single)
+    return tuple(f"{count} {said}" for count, said in counted if count)
 
 
-def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
-    header = Header()
-    tumours: list[tuple[int, str]] = []
-    before = (found.records, found.passed, found.annotated, found.structural)
-    found.carriers.clear()
-    started = fails = likelihoods = False
-    for line in text_lines(path):
-        if line.startswith("##"):
-            header.take(line)
-            continue
-        cells = line.split("\t")
-        if line.startswith("#CHROM"):
-            if started or len(set(cells[9:])) < len(cells[9:]):
-                what = "several lines #CHROM: files were put behind one another" if started else "two columns of one name"
-                raise Unusable(NOT_A_VCF, f"The file has {what}.", "Give each by itself, or merge them (bcftools merge).")
-            header.columns = [cell.strip() for cell in cells[9:]]
-            tumours = named_tumours(header, path, named)
-            started = True
-            continue
-        if not line.strip():
-            continue
+def _distinct(variants: pl.DataFrame, renamed: Mapping[str, str]) -> pl.DataFrame:
+    """Return each variant of a sample once, under the gene's symbol of today."""
+    one = ["gene", "chromosome", "start", "end", "reference", "allele", "sample"]
+    return variants.with_columns(pl.col("gene").replace(renamed)).unique(subset=one, keep="first", maintain_order=True)
+
+
+def _substitutions(found: _Found) -> pl.DataFrame | None:
+    if found.single is None:
+        return None
+    return substitutions_of(pl.DataFrame(found.single, schema=[*SUBSTITUTIONS], orient="row"))
+
+
+@dataclass
+class _File:
+    """One VCF as it is read.
+
+    Attributes:
+        header: What the lines above the records say.
+        tumours: Place and name of each.
+        started: Whether the line #CHROM was there.
+        fails: Whether a word of FILTER is known to say that a record failed.
+        likelihoods: Whether a record gives likelihoods of genotypes.
+    """
+
+    header: Header = field(default_factory=Header)
+    tumours: list[tuple[int, str]] = field(default_factory=list)
+    started: bool = False
+    fails: bool = False
+    likelihoods: bool = False
+
+    def start(self, names: list[str], path: Path, named: str | None) -> None:
+        """Take in the columns of samples that the line #CHROM names."""
+        if self.started or len(set(names)) < len(names):
+            what = "several lines #CHROM: files were put behind one another" if self.started else "two columns of one name"
+            raise Unusable(NOT_A_VCF, f"The file has {what}.", "Give each by itself, or merge them (bcftools merge).")
+        self.header.columns = [name.strip() for name in names]
+        self.tumours = named_tumours(self.header, path, named)
+        self.started = True
+
+    def check(self, cells: list[str]) -> None:
+        """Refuse a record that is cut, or stands above the line #CHROM."""
         placed = len(cells) > 1 and cells[1].isdigit() and int(cells[1]) <= LAST_POSITION
-        if not started or not placed or len(cells) < (9 + len(header.columns) if header.columns else 8):
+        columns = len(self.header.columns)
+        if not self.started or not placed or len(cells) < (9 + columns if columns else 8):
             raise Unusable(NOT_A_VCF, "The file is no VCF, or a record is cut.", "Copy it again.")
+
+    def take(self, cells: list[str], found: _Found) -> None:
+        """Take in a record."""
         found.records += 1
         if cells[6].lower() in PASSED:
             found.passed += 1
-            likelihoods = likelihoods or (len(cells) > 8 and not GENOTYPE_LIKELIHOODS.isdisjoint(cells[8].split(":")))
-            _take_record(cells, header, tumours, found)
-        elif not fails:
-            fails = known_to_fail(cells[6]) or not header.filters.isdisjoint(cells[6].split(";"))
-    if not started:
+            self.likelihoods = self.likelihoods or _gives_likelihoods(cells)
+            _take_record(cells, self.header, self.tumours, found)
+        elif not self.fails:
+            self.fails = known_to_fail(cells[6]) or not self.header.filters.isdisjoint(cells[6].split(";"))
+
+    def refuse_germline(self) -> None:
+        """Refuse calls of germline variants."""
+        told_apart = bool(self.header.tumours) or len(self.tumours) < len(self.header.columns)
+        refuse_germline(self.header.lines, told_apart, self.likelihoods)
+
+
+def _gives_likelihoods(cells: list[str]) -> bool:
+    return len(cells) > 8 and not GENOTYPE_LIKELIHOODS.isdisjoint(cells[8].split(":"))
+
+
+def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
+    """Take the variants of a file into `found`, and return its tumours."""
+    before = found.counts()
+    found.carriers.clear()
+    file = _read_lines(path, named, found)
+    file.refuse_germline()
+    records, passed, annotated, structural = (now - then for now, then in zip(found.counts(), before, strict=True))
+    refuse_what_says_nothing(records, passed, annotated, structural, file.fails)
+    silent = _silent_of_pair(file.header, file.tumours, found)
+    return {name for _, name in file.tumours if name not in silent}
+
+
+def _read_lines(path: Path, named: str | None, found: _Found) -> _File:
+    """Take every line of a file in, by its kind."""
+    file = _File()
+    for line in text_lines(path):
+        if line.startswith("##"):
+            file.header.take(line)
+            continue
+        cells = line.split("\t")
+        if line.startswith("#CHROM"):
+            file.start(cells[9:], path, named)
+        elif line.strip():
+            file.check(cells)
+            file.take(cells, found)
+    if not file.started:
         raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
-    refuse_germline(header.lines, bool(header.tumours) or len(tumours) < len(header.columns), likelihoods)
-    after = (found.records, found.passed, found.annotated, found.structural)
-    records, passed, annotated, structural = (now - then for now, then in zip(after, before, strict=True))
-    refuse_what_says_nothing(records, passed, annotated, structural, fails)
-    silent = _silent_of_pair(header, tumours, found)
-    return {name for _, name in tumours if name not in silent}
+    return file
 
 
 _TELLING = 5
@@ -260,38 +229,25 @@ def _silent_of_pair(header: Header, tumours: list[tuple[int, str]], found: _Foun
     return silent
 
 
-def named_tumours(header: Header, path: Path, named: str | None) -> list[tuple[int, str]]:
-    """Return place and name of each tumour among the columns; a place of -1 where the VCF has none.
+_NOT_SOMATIC = re.compile(r"(?i)germline|loh|strongloh|likelyloh|absent|sample.?specific")
 
-    Args:
-        header: What the lines above the records say.
-        path: The file, by which a column is named that bears only a role.
-        named: Name of the only tumour, where the study says so.
 
-    Raises:
-        Unusable: `no-tumour`, `several-samples`.
-    """
-    places = header.chosen()
-    if named is not None and len(places) > 1:
-        raise Unusable(
-            SEVERAL_SAMPLES, "The VCF holds several tumours; the file's name cannot name them all.", "Leave sample_from out."
-        )
-    by_file = named or path.name.split(".")[0]
-    if not header.columns:
-        return [(-1, by_file)]
-    told = []
-    for place in places:
-        column = header.columns[place]
-        name = header.renamed.get(column, column)
-        told.append((place, by_file if named is not None or (_TUMOUR_NAME.match(name) and len(places) == 1) else name))
-    return told
+def _is_said_not_somatic(info: Mapping[str, str]) -> bool:
+    """Whether the caller says it of a record, as VarDict and VarScan do."""
+    return bool(_NOT_SOMATIC.fullmatch(info.get("STATUS", ""))) or info.get("SS") in ("0", "1", "3")
+
+
+def _is_structural(allele: str) -> bool:
+    return allele.startswith("<") or "[" in allele or "]" in allele
+
+
+def _without_chr(chromosome: str) -> str:
+    return re.sub("(?i)^chr", "", chromosome)
 
 
 def _take_record(cells: list[str], header: Header, tumours: list[tuple[int, str]], found: _Found) -> None:
     info = dict(part.split("=", 1) for part in cells[7].split(";") if "=" in part)
-    if re.fullmatch(r"(?i)germline|loh|strongloh|likelyloh|absent|sample.?specific", info.get("STATUS", "")) or info.get(
-        "SS"
-    ) in ("0", "1", "3"):
+    if _is_said_not_somatic(info):
         found.in_normal += 1
         return
     alleles = cells[4].split(",")
@@ -301,15 +257,17 @@ def _take_record(cells: list[str], header: Header, tumours: list[tuple[int, str]
     }
     several = len(alleles) > 1
     for number, allele in enumerate(alleles, start=1):
-        if allele in (".", "*") or allele.startswith("<") or "[" in allele or "]" in allele:
-            found.structural += allele not in (".", "*")
+        if allele in (".", "*"):
+            continue
+        if _is_structural(allele):
+            found.structural += 1
             continue
         carriers, missing = _carriers(cells, form, tumours, number)
         if not carriers and not missing:
             found.annotated += header.fields.key(info) is not None
             continue
         if found.single is not None and number not in normals and len(cells[3]) == len(allele) == 1:
-            found.single += [(name, re.sub("(?i)^chr", "", cells[0]), int(cells[1]), cells[3], allele) for name in carriers]
+            found.single += [(name, _without_chr(cells[0]), int(cells[1]), cells[3], allele) for name in carriers]
         told = annotation_of(header.fields, info, cells[3], allele, number if several else None)
         found.annotated += told is not None
         if told is None:
@@ -392,4 +350,4 @@ def _place(cells: list[str], allele: str) -> tuple[str, int, int, str, str, str]
     kind = "INS" if ref == "-" else "DEL" if alt == "-" else "SNP" if len(ref) == len(alt) == 1 else "ONP"
     start = position + shared - (1 if kind == "INS" else 0)
     end = start + (1 if kind == "INS" else len(ref) - 1)
-    return re.sub("(?i)^chr", "", cells[0]), start, end, ref, alt, kind
+    return _without_chr(cells[0]), start, end, ref, alt, kind

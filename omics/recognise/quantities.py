@@ -61,35 +61,60 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
     Raises:
         Unusable: `several-quantities` when a table has several and none is the one that is needed.
     """
-    numeric = [i for i in range(len(table.titles)) if table.is_number(i) or mostly_numbers(table.frame.get_column(f"c{i}"))]
-    detection = [i for i in numeric if _DETECTION.search(table.titles[i])]
-    numeric = [i for i in numeric if i not in set(detection)]
+    numbers = _of_numbers(table)
+    detection = [i for i in numbers if _DETECTION.search(table.titles[i])]
+    numeric = _without(numbers, detection)
     said = (f"{len(detection)} columns of detection p-values left out",) if detection else ()
     if feature == "protein":
         none = [i for i in numeric if _OF_NO_SAMPLE.search(table.titles[i])]
         said = (*said, f"{len(none)} columns of ratios, counts and errors left out") if none else said
-        detection, numeric = [*detection, *none], [i for i in numeric if i not in set(none)]
-        if any(re.match(r"Ratio [HM]/[LM]( |$)", title) for title in table.titles):
-            raise Unusable(
-                SEVERAL_QUANTITIES,
-                "The table has ratios of labels (SILAC), and intensities of each label: nobody can tell which are the samples.",
-                "Keep one column a sample: logarithms of the ratios, or the intensities of one label.",
-            )
-        prefixed = _prefixed(table, numeric)
-        if prefixed:
-            return prefixed
-        runs = [i for i in numeric if _RUN.search(table.titles[i])]
-        if runs and len(runs) < len(numeric):
-            said = (*said, f"columns named by files of runs taken, {len(numeric) - len(runs)} others left out")
-            return Chosen(runs, {}, frozenset(numeric) - set(runs), said)
+        detection, numeric = [*detection, *none], _without(numeric, none)
+        _refuse_silac(table)
+        if chosen := _prefixed(table, numeric) or _by_runs(table, numeric, said):
+            return chosen
     if table.subtitles:
         return _by_quantity(table, numeric, {i: (table.titles[i], table.subtitles[i]) for i in numeric}, feature, said)
     parts = {i: split for i in numeric if (split := _split(table.titles[i], feature))}
-    kinds = {_rank(quantity, feature) for _, quantity in parts.values()}
-    measured = [i for i in numeric if plain(table.titles[i]) not in ANNOTATION_TITLES]
-    if parts and (len(parts) == len(measured) or (len(kinds) > 1 and len(parts) > 1)) and (len(kinds) > 1 or feature != "gene"):
+    if _are_quantities(table, numeric, parts, feature):
         return _by_quantity(table, numeric, parts, feature, said)
     return Chosen(numeric, {}, frozenset(detection), said)
+
+
+def _of_numbers(table: Table) -> list[int]:
+    """Return the columns that hold numbers, or mostly."""
+    return [i for i in range(len(table.titles)) if table.is_number(i) or mostly_numbers(table.frame.get_column(f"c{i}"))]
+
+
+def _without(columns: list[int], others: list[int]) -> list[int]:
+    left_out = set(others)
+    return [i for i in columns if i not in left_out]
+
+
+def _refuse_silac(table: Table) -> None:
+    if any(re.match(r"Ratio [HM]/[LM]( |$)", title) for title in table.titles):
+        raise Unusable(
+            SEVERAL_QUANTITIES,
+            "The table has ratios of labels (SILAC), and intensities of each label: nobody can tell which are the samples.",
+            "Keep one column a sample: logarithms of the ratios, or the intensities of one label.",
+        )
+
+
+def _by_runs(table: Table, numeric: list[int], said: tuple[str, ...]) -> Chosen | None:
+    """Return the columns named by files of a mass spectrometer, where some are and others not."""
+    runs = [i for i in numeric if _RUN.search(table.titles[i])]
+    if not runs or len(runs) == len(numeric):
+        return None
+    told = f"columns named by files of runs taken, {len(numeric) - len(runs)} others left out"
+    return Chosen(runs, {}, frozenset(numeric) - set(runs), (*said, told))
+
+
+def _are_quantities(table: Table, numeric: list[int], parts: dict[int, tuple[str, str]], feature: Feature) -> bool:
+    """Whether titles that split into sample and quantity tell several quantities, or one of all columns of values."""
+    kinds = {_rank(quantity, feature) for _, quantity in parts.values()}
+    if len(kinds) > 1:
+        return True
+    measured = [i for i in numeric if plain(table.titles[i]) not in ANNOTATION_TITLES]
+    return bool(parts) and len(parts) == len(measured) and feature != "gene"
 
 
 def _prefixed(table: Table, numeric: list[int]) -> Chosen | None:
