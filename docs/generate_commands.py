@@ -15,7 +15,7 @@ from typing import Any
 from cyclopts import App
 from cyclopts.argument import Argument
 
-from unibase.flows.cli.answers import ANSWER
+from unibase.flows.cli.command_answers import ANSWER
 from unibase.flows.cli.everything import app
 
 PAGE = Path(__file__).parent / "reference" / "commands.md"

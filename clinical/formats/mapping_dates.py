@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, Reading, is_day, says_dead
@@ -123,13 +125,17 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
     for_none = (text.str.contains(_SENTINEL) | (unusable & text.str.contains(_NINES))).fill_null(False)
     unclear = ~dead & (unusable & (pl.col("problem") == UNREADABLE_DATE) | unusable & written.is_null() | for_none)
     frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
-    told = frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem", "_unclear")
-    for row, why, is_unclear in told.iter_rows():
-        undated = "The date is one that stands for none: name it under `nulls`." if is_unclear else _UNDATED
-        reason = why or (IMPOSSIBLE_DATE if is_unclear else MISSING_DATE)
-        problems.append(RowProblem(row, reason, _DATE_MESSAGES.get(why) or undated, rule.date.lower(), refused=False))
+    problems += _tell_undated(frame.filter(pl.col("_unknown") | pl.col("_unclear")), rule.date.lower())
     frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
     return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
+
+
+def _tell_undated(frame: pl.DataFrame, column: str) -> Iterator[RowProblem]:
+    """Yield what is told of rows of the dead without a date in a column, and of those whose date stands for none."""
+    for row, why, is_unclear in frame.select("source_row", "problem", "_unclear").iter_rows():
+        undated = "The date is one that stands for none: name it under `nulls`." if is_unclear else _UNDATED
+        reason = why or (IMPOSSIBLE_DATE if is_unclear else MISSING_DATE)
+        yield RowProblem(row, reason, _DATE_MESSAGES.get(why) or undated, column, refused=False)
 
 
 _UNDATED = "The person died, and no date says when."

@@ -74,7 +74,7 @@ DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", 
 
 
 def is_day(since: str) -> bool:
-    """Tell whether what days count from is a day, and no column.
+    """Tell whether what days count from, `since`, is a day, and no column.
 
     >>> is_day("2000-01-01"), is_day("first_seen")
     (True, False)

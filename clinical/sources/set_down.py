@@ -65,7 +65,7 @@ def _problems(rows: Iterable[tuple[Kind, str, int]], columns: Sequence[str]) -> 
 
 
 def ways_of(paths: Sequence[Path]) -> int:
-    """Return in how many ways the files of one table are written: as CSV, as a workbook, and so on.
+    """Return in how many ways the files of one table, `paths`, are written: as CSV, as a workbook, and so on.
 
     >>> ways_of([Path("t.csv"), Path("unpacked-000-000.xlsx.parquet")])
     2

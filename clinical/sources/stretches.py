@@ -101,6 +101,9 @@ class Table:
 def index_file(path: Path) -> TableFile:
     """Return a file's dialect, stretches and columns.
 
+    Args:
+        path: The file.
+
     Raises:
         UserError: If it cannot be read as a table.
     """

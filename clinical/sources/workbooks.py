@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from unibase.clinical.reasons import UNREAD_FILE
-from unibase.clinical.sources import sheets, statistics_files
+from unibase.clinical.sources import statistics_files, workbook_sheets
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import find_tables, table_name
@@ -127,11 +127,11 @@ def table_files(folder: Path, *, packed: bool = True) -> set[Path]:
 
 def _is_readable(path: Path) -> bool:
     """Tell whether a file of `find_packed` can be opened."""
-    return sheets.is_readable(path) if path.name.lower().endswith(SHEETS) else statistics_files.is_readable(path)
+    return workbook_sheets.is_readable(path) if path.name.lower().endswith(SHEETS) else statistics_files.is_readable(path)
 
 
 def _write_sheets(path: Path, stem: Path) -> dict[str, Path]:
-    filled = sheets.read_sheets(path)
+    filled = workbook_sheets.read_sheets(path)
     out: dict[str, Path] = {}
     for number, (name, sheet) in enumerate(filled.items()):
         file = stem.with_name(f"{stem.name}-{number:03d}{path.suffix.lower()}.parquet")

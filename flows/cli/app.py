@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from unibase.flows.cli.answers import CommandLine
+from unibase.flows.cli.command_answers import CommandLine
 
 app = CommandLine(
     name="unibase",

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 
 audit_app = CommandLine(
     name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole."

@@ -35,7 +35,7 @@ class CommandLine(App):
     """A command line each of whose commands takes `--json` and `--quiet`."""
 
     def default(self, obj: Any = None, **options: Any) -> Any:
-        """Take a function as the command; see `answering`."""
+        """Take a function, `obj`, as the command; see `answering`."""
         ours = inspect.isfunction(obj) and not obj.__module__.startswith("cyclopts")
         return super().default(answering(obj) if ours else obj, **options)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 ledger_app = CommandLine(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")

@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unibase.clinical.options import PeopleFormat
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 from unibase.groundwork.problems import UserError
 
 encoded_app = CommandLine(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 
 person_app = CommandLine(
     name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data."

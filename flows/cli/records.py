@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 from unibase.groundwork.problems import UserError
 
 records_app = CommandLine(

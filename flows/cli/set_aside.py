@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
-from unibase.flows.cli.answers import CommandLine
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import CommandLine
 
 quarantine_app = CommandLine(
     name="quarantine", help="What was not used, and why; names come from the vault. `unibase quarantine STUDY` lists it."

@@ -55,6 +55,12 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
     Parameters and what is said of them go to `linked/harmonisation/<group>.json`, matrices with a layer `combat` to
     `linked/harmonised/<assay>.zarr`.
 
+    Args:
+        run: The run.
+        analysis: The analysis table.
+        trace: The trace of its cells.
+        material: What is harmonised.
+
     Raises:
         UserError: When a rule of the study file cannot be followed.
     """

@@ -29,6 +29,11 @@ class Scaled:
 def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Scaled:
     """Fit the model when that is due, transform what is new.
 
+    Args:
+        run: The run.
+        stores: Matrices of the centres.
+        excluded: Samples that are left out.
+
     Raises:
         UserError: If the model that is kept cannot be read.
     """

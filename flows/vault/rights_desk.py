@@ -273,7 +273,7 @@ def erase(study_file: Path, number: str, centre: str | None) -> str:
 
 
 def with_ledger(study_file: Path) -> Study:
-    """Return the study of a file; refuse one without a ledger, or of two custodians. An erasure that was killed is ended first."""
+    """Return the study of `study_file`; refuse one without a ledger, or of two custodians. An erasure that was killed is ended first."""
     study = read_study(study_file)
     if study.work.erasing.exists():
         with study.work.owned():

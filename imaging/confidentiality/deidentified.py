@@ -23,7 +23,7 @@ from blake3 import blake3
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.imaging import reasons
-from unibase.imaging.confidentiality import contents, objects, verify, whose
+from unibase.imaging.confidentiality import hidden_contents, objects, verify, whose
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast
@@ -222,9 +222,9 @@ def _clean(
     )
     source.settle_pixels(facts)
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
-        contents.refuse_embedded_overlay(top, source.encoding)
+        hidden_contents.refuse_embedded_overlay(top, source.encoding)
         if facts["SOPClassUID"] in objects.WAVEFORMS:
-            contents.refuse_voices(header.elements)
+            hidden_contents.refuse_voices(header.elements)
     elif facts["SOPClassUID"] in objects.WAVEFORMS:
         raise NotFast
     subject = _subject(task, top, encodings)

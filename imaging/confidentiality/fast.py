@@ -74,8 +74,7 @@ class FastHeader:
         Raises:
             NotFast: When a new value does not fit the element's length field.
         """
-        header, implicit = self._header, self._encoding.implicit
-        memo, tally = job.memo, job.tally
+        header, memo, tally = self._header, job.memo, job.tally
         tally += self._layout.removed
         statements = dict(job.statements())
         edits: list[tuple[int, int, bytes]] = []
@@ -104,14 +103,16 @@ class FastHeader:
             if new == raw:
                 continue
             tally.append((action, tag))
-            size = len(new)
-            if implicit or value - start == 12:
-                edits.append((start, end, header[start : value - 4] + size.to_bytes(4, "little") + new))
-            elif size > 0xFFFF:
-                raise NotFast
-            else:
-                edits.append((start, end, header[start : value - 2] + size.to_bytes(2, "little") + new))
+            edits.append((start, end, self._with_length(start, value, new)))
         return self._apply(edits)
+
+    def _with_length(self, start: int, value: int, new: bytes) -> bytes:
+        """Return an element with a new value, behind its tag, its representation and the length of that value."""
+        wide = self._encoding.implicit or value - start == 12
+        if len(new) > 0xFFFF and not wide:
+            raise NotFast
+        size = 4 if wide else 2
+        return self._header[start : value - size] + len(new).to_bytes(size, "little") + new
 
     def _scheme(self, place: int, end: int) -> bytes:
         """Return the coding scheme that stands right after a code. `place`: of the code in the program; `end`: where it ends."""

@@ -70,7 +70,7 @@ def _in_type(values: Array, kind: np.dtype[Any]) -> Array:
 def icosphere(subdivisions: int, radius: float) -> Array:
     """Return points (n, 3) evenly on a sphere: the corners of an icosahedron, and the middles of its edges again and again.
 
-    They are the vertices of trimesh's icosphere, to the bit; `subdivisions` is how often edges are cut in two.
+    They are the vertices of trimesh's icosphere, to the bit; `subdivisions` is how often edges are cut in two, `radius` that of the sphere.
 
     >>> len(icosphere(0, 1.0)), len(icosphere(1, 1.0)), len(icosphere(2, 1.0))
     (12, 42, 162)

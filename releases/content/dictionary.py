@@ -11,12 +11,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from unibase.groundwork.files import write_json
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import write_parquet
 from unibase.releases.content.column_words import TEXT_FIELDS, house, of_annotation, of_value
+from unibase.releases.content.csv_files import write_csv
 from unibase.releases.content.inputs import HARMONISED
 from unibase.releases.content.stability_words import Stability
 
@@ -203,6 +207,18 @@ def to_json(dictionary: pl.DataFrame) -> list[dict[str, object]]:
         for name in ("missing_by_reason", "completeness_by_centre"):
             row[name] = json.loads(row[name] or "{}")
     return rows
+
+
+def write(dictionary: pl.DataFrame, folder: Path) -> None:
+    """Write a dictionary as Parquet, CSV and JSON into a folder.
+
+    Args:
+        dictionary: As `build` returns it, weighed.
+        folder: Where the three files go.
+    """
+    write_parquet(dictionary, folder / "dictionary.parquet")
+    write_csv(dictionary, folder / "dictionary.csv")
+    write_json(folder / "dictionary.json", to_json(dictionary))
 
 
 def _index(pieces: Sequence[pl.DataFrame]) -> Words:

@@ -21,7 +21,7 @@ from unibase.releases import report
 from unibase.releases.attack.attackers import attack
 from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, released_cube, stability_words, weighing
 from unibase.releases.content.coarser import Coarser, coarser
-from unibase.releases.content.csv_files import write_csv, write_csv_blocks
+from unibase.releases.content.csv_files import write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
@@ -258,7 +258,7 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
         )
     )
     released_cube.write(folder, weighed, inputs.min_cell, inputs.version, inputs.previous)
-    _write_dictionary(weighed.dictionary, folder)
+    dictionary.write(weighed.dictionary, folder / "dictionary")
     about = _about(inputs, content, weighed)
     write_bytes(folder / "dictionary" / "define.xml", define_xml(weighed.dictionary, about))
     changes = None
@@ -284,21 +284,19 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
     write_text(folder / "report.html", report.render(page))
     write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))
     _write_decisions(inputs, content, [*weighed.decisions, *page.record], folder)
+    _write_methods(about, folder)
+    manifest.write(folder, about)
+
+
+def _write_methods(about: JsonObject, folder: Path) -> None:
     used = {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
     write_text(folder / "methods.txt", methods_paragraph(about, used) + "\n")
-    manifest.write(folder, about)
 
 
 def _write_decisions(inputs: ReleaseInputs, content: _Content, made: list[decisions.Decision], folder: Path) -> None:
     """Write what is shown and what is not, with what is told outside the tables first."""
     kept = told_elsewhere.decisions(inputs.policy.coarser(), content.told_elsewhere)
     tables.write_parquet(decisions.frame([*kept, *made]), folder / decisions.FILE)
-
-
-def _write_dictionary(described: pl.DataFrame, folder: Path) -> None:
-    tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
-    write_csv(described, folder / "dictionary" / "dictionary.csv")
-    write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
 
 
 def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) -> JsonObject:

@@ -77,10 +77,7 @@ def extract(
             release, fewer subjects than `min_cell` remain, a recipient is no age key, or an earlier extract stands against it.
     """
     release, target = Path(release), Path(target)
-    if request.expires < today:
-        raise UserError(f"The approval {request.approval} ended on {request.expires}. Ask for a new one.")
-    if damaged := manifest.verify(release):
-        raise UserError(f"The release is not as published: {damaged[0]}. Copy it again from where it was published.")
+    _refuse_stale(release, request, today)
     about = manifest.read(release)
     _check_variables(release, request)
     check_images(release, request)
@@ -102,6 +99,14 @@ def extract(
         logged = _logged(request, f"{about['study']} {about['version']}", release, destination)
         audit.append(actor, "extract", pseudonyms.height, {**dict(logged), "joins": [one.words for one in joins]})
     return destination
+
+
+def _refuse_stale(release: Path, request: Request, today: date) -> None:
+    """Raise where the approval has ended, or the release is not as it was published."""
+    if request.expires < today:
+        raise UserError(f"The approval {request.approval} ended on {request.expires}. Ask for a new one.")
+    if damaged := manifest.verify(release):
+        raise UserError(f"The release is not as published: {damaged[0]}. Copy it again from where it was published.")
 
 
 def _refuse_few(subjects: int, min_cell: int) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from tests.clinical.test_workbooks import write_xlsx
 from unibase.clinical.sources.set_down import Told
-from unibase.clinical.sources.sheets import Sheet, read_sheets
 from unibase.clinical.sources.statistics_files import chunks
 from unibase.clinical.sources.stretches import index_tables
+from unibase.clinical.sources.workbook_sheets import Sheet, read_sheets
 from unibase.clinical.sources.workbooks import all_tables
 from unibase.clinical.timelines.centre import TimelineTask, convert
 

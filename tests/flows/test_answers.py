@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from docs.generate_commands import commands
-from unibase.flows.cli.answers import QUIET, answering
+from unibase.flows.cli.command_answers import QUIET, answering
 from unibase.flows.cli.everything import app
 from unibase.flows.cli.main import main
 from unibase.groundwork.problems import UserError
