@@ -63,8 +63,7 @@ def shared_series(series: pl.DataFrame) -> pl.DataFrame:
 def suspect_masks(looks: pl.DataFrame) -> pl.DataFrame:
     """Return findings of masks that look wrong on their image and that no reviewer has decided on.
 
-    Args:
-        looks: `suspicion` and `verdict` of masks with their `subject_id` and `SeriesInstanceUID` (`imaging.tables.LOOKS`).
+    `looks`: `suspicion` and `verdict` of masks with their `subject_id` and `SeriesInstanceUID` (`imaging.tables.LOOKS`).
     """
     suspect = looks.filter((pl.col("suspicion") >= _SUSPECT) & pl.col("verdict").is_null() & pl.col("subject_id").is_not_null())
     series = suspect.select("subject_id", "SeriesInstanceUID").unique().sort(pl.all())

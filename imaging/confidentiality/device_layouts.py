@@ -74,8 +74,7 @@ def device_layouts() -> tuple[DeviceLayout, ...]:
 def layout_of(facts: Mapping[str, str]) -> DeviceLayout | None:
     """Return the first row of the catalogue that an image answers to, or None.
 
-    Args:
-        facts: Keyword and value as text: Modality, Manufacturer, ManufacturerModelName, Rows, Columns, ImageType, SeriesDescription.
+    `facts`: keyword and value as text: Modality, Manufacturer, ManufacturerModelName, Rows, Columns, ImageType, SeriesDescription.
 
     Example:
         >>> said = {"Modality": "US", "Manufacturer": "Philips Medical Systems", "ManufacturerModelName": "iU22", "Rows": "600"}

@@ -155,8 +155,7 @@ def combed(x: Values) -> str:
 def coverage_sums(x: Values) -> bool:
     """Whether genes without a read stand beside genes of many, and next to none has fewer than ten: sums of covered bases, as recount3's.
 
-    Args:
-        x: Samples x genes, whole numbers.
+    `x`: samples x genes, whole numbers.
 
     >>> coverage_sums(np.array([[0.0, 101.0, 202.0, 0.0] * 300]))
     True

@@ -31,8 +31,7 @@ def chunk_samples(genes: int, itemsize: int) -> int:
 def column_parts(adata: AnnData) -> list[slice]:
     """Return the columns of X in parts that are held together: those of a Dask array, else all.
 
-    Args:
-        adata: Samples x features.
+    `adata`: samples x features.
 
     >>> import anndata
     >>> column_parts(anndata.AnnData(np.zeros((2, 3))))

@@ -56,8 +56,7 @@ def erase_records(folder: Path, records: Collection[RecordKey]) -> int:
 def made_whole(folder: Path) -> None:
     """Put the ledger that a killed erasure had ready in its place, and clear away what it left beside it.
 
-    Args:
-        folder: The ledger.
+    `folder`: the ledger.
     """
     anew, old = _copies(folder)
     # The old one is moved away only after the one anew is written to its end.

@@ -67,11 +67,7 @@ def person(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def care_sites(people: pl.DataFrame) -> pl.DataFrame:
-    """Return CARE_SITE: the centres, in order of name.
-
-    Args:
-        people: What `persons_of` returned.
-    """
+    """Return CARE_SITE: the centres, in order of name. `people`: what `persons_of` returned."""
     centres = people["centre"].drop_nulls().unique().sort()
     return pl.DataFrame(
         {"care_site_id": range(1, len(centres) + 1), "care_site_name": centres, "care_site_source_value": centres}

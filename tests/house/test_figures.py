@@ -40,3 +40,7 @@ def test_a_circle_by_an_import_inside_a_function_is_a_circle_and_one_for_types_i
 
 def test_a_figure_worse_than_the_ratchet_fails() -> None:
     assert main([], lambda: [LONG] * 200) == 1
+
+
+def test_no_figure_of_the_house_is_worse_than_the_ratchet() -> None:
+    assert main([]) == 0
