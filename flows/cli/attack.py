@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unibase.flows.cli.app import app
+from unibase.flows.cli.command_answers import Ended
 from unibase.groundwork.problems import UserError
 
 if TYPE_CHECKING:
@@ -48,11 +49,12 @@ def attack_releases(release: Path, *others: Path, limit: float | None = None, ke
     print(f"{'attack':<18}{'singled out':>12}  {'of':>6}  {'share':>6}  the attacker holds the release and")
     for name, one in found:
         print(f"{one.name:<18}{one.singled_out:>12}  {one.of:>6}  {one.share:>6.1%}  {one.with_what} ({name})")
+    answer = [{"releases": name, "attack": one} for name, one in found]
     over = [one for _, one in found if limit is not None and one.share > limit]
     if over:
         print(f"Over the limit of {limit:.1%}: {', '.join(dict.fromkeys(one.name for one in over))}.", file=sys.stderr)
-        sys.exit(1)
-    return [{"releases": name, "attack": one} for name, one in found]
+        raise Ended(1, answer)
+    return answer
 
 
 def _of_extracts(release: Path, extracts: Sequence[Path], key_file: Path | None) -> list[tuple[str, Attack]]:

@@ -31,6 +31,19 @@ _OPTIONS = {
 }
 
 
+class Ended(SystemExit):
+    """A command that ends with a status of its own and has an answer all the same.
+
+    Args:
+        code: The status.
+        found: What was found.
+    """
+
+    def __init__(self, code: int, found: object) -> None:
+        super().__init__(code)
+        self.found = found
+
+
 class CommandLine(App):
     """A command line each of whose commands takes `--json` and `--quiet`."""
 
@@ -99,6 +112,9 @@ def _answered(command: Callable[[], object], as_json: bool) -> None:
         with redirect_stdout(lines):
             found = command()
         ended = True
+    except Ended as end:
+        found, ended = end.found, True
+        raise
     finally:
         said = lines.getvalue()
         if as_json and (ended or said):

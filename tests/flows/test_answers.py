@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from docs.generate_commands import commands
-from unibase.flows.cli.command_answers import QUIET, answering
+from unibase.flows.cli.command_answers import QUIET, Ended, answering
 from unibase.flows.cli.everything import app
 from unibase.flows.cli.main import main
 from unibase.groundwork.problems import UserError
@@ -117,3 +117,14 @@ def test_a_command_keeps_its_own_json(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert capsys.readouterr().out == "nothing runs\n"
     command(quiet=True)
     assert capsys.readouterr().out == ""
+
+
+def test_an_answer_is_given_with_a_status_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def attack() -> list[int]:
+        sys.stdout.write("over the limit\n")
+        raise Ended(1, [3])
+
+    with pytest.raises(SystemExit) as end:
+        answering(attack)(json=True)
+    assert end.value.code == 1
+    assert json.loads(capsys.readouterr().out) == {"found": [3], "said": ["over the limit"]}
