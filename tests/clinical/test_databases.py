@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +11,7 @@ import pytest
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_events
+from tests.postgres_server import postgres_server
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.reading import find_tables, read_tables
@@ -25,48 +21,11 @@ from unibase.groundwork.problems import UserError
 NUMBERS = ("concept_id",)
 
 
-def binaries() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) + [Path(p) for p in [shutil.which("initdb")] if p]
-    return found[0].parent if found else None
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """Start a server that listens on a Unix socket only; yield its address."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("no PostgreSQL server programs (Debian: postgresql) on this machine")
-    user = next((name for name in ("postgres", "nobody") if _exists(name)), None) if os.geteuid() == 0 else None
-    if os.geteuid() == 0 and user is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no other user")
-    # Short, because the path of a Unix socket has at most 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-    try:
-        if user:
-            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-        as_user = {"user": user, "cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(
-            [programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "omop", "-E", "UTF8", "--no-sync"],
-            check=True,
-            **as_user,
-        )  # type: ignore[call-overload]
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        start = [programs / "pg_ctl", "-D", folder / "db", "-w", "-l", folder / "log", "-o", options, "start"]
-        subprocess.run(start, check=True, **as_user)  # type: ignore[call-overload]
-        try:
-            yield f"postgresql://omop@/postgres?host={folder}&schema=cdm"
-        finally:
-            subprocess.run([programs / "pg_ctl", "-D", folder / "db", "-m", "immediate", "stop"], check=True, **as_user)  # type: ignore[call-overload]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+    """The address of a server of the test's own."""
+    with postgres_server() as folder:
+        yield f"postgresql://omop@/postgres?host={folder}&schema=cdm"
 
 
 def typed(folder: Path) -> dict[str, pl.DataFrame]:
@@ -98,6 +57,18 @@ def statements(tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, str, list
         yield name, f"CREATE TABLE cdm.{name} ({columns})", frame.rows()
 
 
+async def fill(address: str, tables: dict[str, pl.DataFrame]) -> None:
+    """Put tables into the schema `cdm` of a server."""
+    import asyncpg
+
+    connection = await asyncpg.connect(address)
+    await connection.execute("CREATE SCHEMA cdm")
+    for name, create, rows in statements(tables):
+        await connection.execute(create)
+        await connection.copy_records_to_table(name, schema_name="cdm", records=rows)
+    await connection.close()
+
+
 def as_files(tables: dict[str, pl.DataFrame], folder: Path) -> Path:
     folder.mkdir()
     for name, frame in tables.items():
@@ -118,19 +89,9 @@ def same_events(left: pl.DataFrame, right: pl.DataFrame) -> bool:
 def test_a_live_postgresql_server(server: str, simulated: Path, tmp_path: Path) -> None:
     import asyncio
 
-    import asyncpg
-
     tables = {name: frame for name, frame in typed(simulated / "centre_a" / "omop").items() if name in WANTED}
 
-    async def fill() -> None:
-        connection = await asyncpg.connect(server.replace("&schema=cdm", ""))
-        await connection.execute("CREATE SCHEMA cdm")
-        for name, create, rows in statements(tables):
-            await connection.execute(create)
-            await connection.copy_records_to_table(name, schema_name="cdm", records=rows)
-        await connection.close()
-
-    asyncio.run(fill())
+    asyncio.run(fill(server.replace("&schema=cdm", ""), tables))
     people = read_people("omop", server, "A")
     lookup = lookup_of(people)
     live = read_events(TimelineTask("omop", server, "A", lookup))

@@ -7,7 +7,8 @@ A block says by its language what becomes of it, and by its title which file of 
 - `text`: what the block above it wrote. `...` stands for anything, as in doctest.
 - `title="NAME"`: the text is the file NAME; `study.yaml` is a study file or a part of one, checked by the model.
 
-`<!-- not run: REASON -->` above a block says why it cannot run. `python -m tests.docs.blocks` lists these.
+`<!-- run with: NAME -->` above a block names what it needs around it (`tests/docs/surroundings.py`).
+`<!-- not run: REASON -->` says why it cannot run. `python -m tests.docs.blocks` lists these.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.conftest import CHECKOUT
 
 _FENCE = re.compile(r"^( *)```(\w*)[ ]*(?:title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+?) -->\s*\Z", re.DOTALL)
+_RUN_WITH = re.compile(r"<!-- run with: ([^>]+?) -->\s*\Z", re.DOTALL)
 _STUDY_KEYS_BESIDES = ("study", "release", "key", "centres", "features", "index")
 _WITH_WORKERS = ("build", "run", "deidentify")
 """Commands that start Dask's processes: they run in a process of their own."""
@@ -39,7 +41,7 @@ _COMPARE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: where it stands, what it is, and why it is not run (empty: it is)."""
+    """One fenced block: where it stands, what it is, why it is not run (empty: it is), and what it needs around it."""
 
     page: Path
     line: int
@@ -47,6 +49,7 @@ class Block:
     title: str
     text: str
     not_run: str
+    needs: str = ""
 
     @property
     def place(self) -> str:
@@ -64,10 +67,11 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = []
     for one in _FENCE.finditer(text):
-        reason = _NOT_RUN.search(text[: one.start()])
+        reason, needs = (form.search(text[: one.start()]) for form in (_NOT_RUN, _RUN_WITH))
         line = text.count("\n", 0, one.start()) + 1
         body = re.sub(rf"^{one[1]}", "", one[4], flags=re.MULTILINE) if one[1] else one[4]
-        found.append(Block(page, line, one[2], one[3] or "", body, " ".join(reason[1].split()) if reason else ""))
+        said = " ".join(reason[1].split()) if reason else ""
+        found.append(Block(page, line, one[2], one[3] or "", body, said, needs[1] if needs else ""))
     return found
 
 
@@ -81,6 +85,7 @@ class Reader:
         exported: What the page exported to its commands.
         shown: What the last block wrote.
         skipped: Blocks whose program is not installed.
+        background: Processes that the page started to stay; `leave` ends them.
     """
 
     home: Path
@@ -88,6 +93,7 @@ class Reader:
     exported: dict[str, str] = field(default_factory=dict)
     shown: str = ""
     skipped: list[str] = field(default_factory=list)
+    background: list[subprocess.Popen[bytes]] = field(default_factory=list)
     folder: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +106,12 @@ class Reader:
             AssertionError: If it fails, or shows anything else than the page says.
         """
         if block.not_run:
+            return
+        if block.needs:
+            from tests.docs.surroundings import SURROUNDINGS  # heavy, and of few pages
+
+            with SURROUNDINGS[block.needs](self, block) as placed:
+                self.follow(replace(placed, needs=""))
             return
         if block.title:
             file = self.folder / block.title
@@ -129,6 +141,16 @@ class Reader:
                 assert block.page.name == "architecture.md", block.place
             case other:
                 raise AssertionError(f"{block.place}: no language {other!r}; see {__file__}")
+
+    def leave(self) -> None:
+        """End what the page started to stay, the last first: a worker needs its server to the end."""
+        for process in reversed(self.background):
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def command(self, line: str, block: Block) -> str:
         """Run one command line; return what it wrote to standard output."""

@@ -19,8 +19,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.tim
 def test_the_page_does_what_it_says(page: Path, readers_demo: Path, tmp_path: Path) -> None:
     (tmp_path / "demo").symlink_to(readers_demo)
     reader = Reader(tmp_path)
-    for block in blocks_of(page):
-        reader.follow(block)
+    try:
+        for block in blocks_of(page):
+            reader.follow(block)
+    finally:
+        reader.leave()
     if reader.skipped:
         pytest.skip("; ".join(reader.skipped))
 

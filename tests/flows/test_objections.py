@@ -19,7 +19,8 @@ STAGES = ("people", "clinical", "deidentify", "index", "timeline")
 
 def night(home: Path) -> tuple[dict[str, int], list[str]]:
     """Run the stages of one night; return the subject of each number known, and what was said."""
-    study, said = read_study(home / "study.yaml"), []
+    study = read_study(home / "study.yaml")
+    said: list[str] = []
     study.work.create()
     with open_run(study, say=said.append) as run:
         for name in STAGES:
