@@ -164,7 +164,6 @@ def howmany(releases: Path, *, where: list[str]) -> object:
     Console().print(table)
     print(f"All that tell: {total(found)} subjects.")
     return found
-    return found
 
 
 @app.command

@@ -8,12 +8,28 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.releases.catalogue.described_release import Release
-from unibase.releases.disclosure import decisions
+from unibase.releases.disclosure import cohort_counts, decisions
 
 USES = (
     "Research on cancer by teams whose access was approved: description, survival analysis, models checked on held-out centres."
 )
 MISUSES = "Not for decisions on single patients, nor for comparing centres as to their care; nobody may be identified."
+
+_OF_CENTRE = "centre "
+
+
+def centres_shown(release: Release) -> dict[str, int]:
+    """Return the subjects of each centre whose number the page shows.
+
+    Args:
+        release: The release.
+    """
+    record = decisions.read(release.folder)
+    if record is None:
+        return {}
+    told = record.filter(pl.col("shown") & pl.col("value").is_not_null() & (pl.col("output") == cohort_counts.OUTPUT))
+    sizes = told.filter(pl.col("number").str.starts_with(_OF_CENTRE) & ~pl.col("number").str.contains("; with "))
+    return {name.removeprefix(_OF_CENTRE): n for name, n in sizes.select("number", "value").iter_rows()}
 
 
 def biases(release: Release) -> list[str]:
@@ -25,10 +41,10 @@ def biases(release: Release) -> list[str]:
     record = decisions.read(release.folder)
     if record is None:
         return []
-    shown = dict(record.filter(pl.col("shown") & pl.col("value").is_not_null()).select("number", "value").iter_rows())
-    centres = [
-        f"{name.removeprefix('centre ')} {n}" for name, n in shown.items() if name.startswith("centre ") and ";" not in name
-    ]
+    # A block of the cube may bear the same name, and count the version before.
+    told = record.filter(pl.col("shown") & pl.col("value").is_not_null() & (pl.col("output") == "characteristics"))
+    shown = dict(told.select("number", "value").iter_rows())
+    centres = [f"{name} {n}" for name, n in centres_shown(release).items()]
     sexes = [f"{name.split(' ')[1]} {n}" for name, n in shown.items() if name.split(" ")[0].upper() == "SEX" and ";" not in name]
     return [
         *([f"Subjects by centre: {', '.join(centres)}. Larger centres weigh more in every pooled number."] if centres else []),

@@ -35,7 +35,6 @@ def data_package(release: Release, description: Description) -> JsonObject:
                 "format": "csv",
                 "mediatype": "text/csv",
                 "encoding": "utf-8",
-                "bytes": release.files[name]["bytes"],
                 "hash": f"sha256:{release.files[name]['sha256']}",
                 "schema": schema,
             }

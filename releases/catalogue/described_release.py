@@ -81,12 +81,27 @@ def identifier(release: Release, description: Description) -> str:
 
 @dataclass(frozen=True)
 class Offered:
-    """A file that a reader would ask for: name, title, media type, bytes."""
+    """A file that a reader would ask for: name, title, media type, and its size as `rounded_size` tells it."""
 
     name: str
     title: str
     media: str
     size: int
+
+
+def rounded_size(size: int) -> int:
+    """Return the power of two at or above a number of bytes.
+
+    The bytes of a table are a sum over its rows: to the byte, they would say how many persons have the longer of two words, or
+    how many rows a hidden count has.
+
+    Args:
+        size: Bytes.
+
+    >>> rounded_size(1_000), rounded_size(1_024), rounded_size(0)
+    (1024, 1024, 0)
+    """
+    return 1 << (size - 1).bit_length() if size > 0 else 0
 
 
 def distributions(release: Release) -> list[Offered]:
@@ -97,7 +112,7 @@ def distributions(release: Release) -> list[Offered]:
         *((f"csv/{t}.csv", f"Table {t}, CSV") for t in release.tables()),
     ]
     return [
-        Offered(name, title, FORMATS[Path(name).suffix][0], int(release.files[name]["bytes"]))
+        Offered(name, title, FORMATS[Path(name).suffix][0], rounded_size(int(release.files[name]["bytes"])))
         for name, title in wanted
         if name in release.files
     ]

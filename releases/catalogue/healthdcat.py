@@ -12,7 +12,15 @@ from typing import Any
 from rdflib import Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
-from unibase.releases.catalogue.described_release import EU, FORMATS, Offered, Release, distributions, identifier
+from unibase.releases.catalogue.described_release import (
+    EU,
+    FORMATS,
+    Offered,
+    Release,
+    distributions,
+    identifier,
+    rounded_size,
+)
 from unibase.releases.catalogue.description import Agent, Description, Publisher, Text
 
 MAX_COLUMNS = 200
@@ -56,9 +64,8 @@ def health_dcat(release: Release, description: Description) -> Graph:
     record.health()
     for offered in distributions(release):
         record.add(record.dataset, DCAT.distribution, record.distribution(offered))
-    words = Offered(
-        WORDS, "Structure of the data: the dictionary, without a patient's value", "text/csv", int(release.files[WORDS]["bytes"])
-    )
+    size = rounded_size(int(release.files[WORDS]["bytes"]))
+    words = Offered(WORDS, "Structure of the data: the dictionary, without a patient's value", "text/csv", size)
     record.add(record.dataset, ADMS.sample, record.distribution(words))
     record.versions()
     record.variables()

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from unibase.groundwork.files import atomic_folder, write_bytes, write_text
 from unibase.releases.catalogue.catalogue_records import write_records
+from unibase.releases.catalogue.caveats import centres_shown
 from unibase.releases.catalogue.described_release import Release, open_release
 from unibase.releases.catalogue.description import AXES, Agent, Description, Text
 from unibase.releases.catalogue.marked_versions import WORDS, read_marks
 from unibase.releases.content import manifest
 from unibase.releases.disclosure import safe_cube
-from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report.page import TEMPLATES
+from unibase.releases.report.sections.cube_questions import Field, asked_of_all, fields_of, in_page
 
 
 def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
@@ -97,14 +98,10 @@ class _Card:
 
 
 def _card(release: Release, description: Description) -> _Card:
-    """Return what the page shows of one release; counts below the release's `min_cell` are masked."""
+    """Return what the page shows of one release; counts and centres that its own page hides are hidden."""
     about = release.about
-    min_cell = int(about["min_cell"])
-    centres: list[str] = []
-    path = release.folder / "tables" / "subjects.parquet"
-    if "centre" in pl.scan_parquet(path).collect_schema().names():
-        counts = pl.read_parquet(path, columns=["centre"]).drop_nulls().group_by("centre").len().sort("centre")
-        centres = [name for name, count in counts.iter_rows() if not is_small(count, min_cell)]
+    # A centre that the page hides beside a small one must not be named: then the other would be known to be the small one.
+    centres = sorted(centres_shown(release))
     return _Card(
         id=f"{about['study']}-{about['version']}".replace(".", "-"),
         study=about["study"],
@@ -128,6 +125,22 @@ def _card(release: Release, description: Description) -> _Card:
     )
 
 
+@dataclass(frozen=True)
+class _Cube:
+    """The safe cube of the newest version of a study, as JSON."""
+
+    name: str
+    content: str
+
+
+def _questions(releases: Sequence[Release]) -> tuple[list[Field], list[_Cube]]:
+    """Return what may be asked on the page, and the cubes that answer: of each study, that of its newest version."""
+    newest = {str(release.about["study"]): release for release in releases}
+    found = [(release, cube) for release in newest.values() if (cube := safe_cube.read(release.folder)) is not None]
+    cubes = [_Cube(f"{one.about['study']} {one.about['version']}", in_page(cube)) for one, cube in found]
+    return fields_of(asked_of_all([cube for _, cube in found])), cubes
+
+
 def _render_site(releases: list[tuple[Release, Description]]) -> str:
     """Return the page as HTML text."""
     from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -136,13 +149,14 @@ def _render_site(releases: list[tuple[Release, Description]]) -> str:
     from unibase.releases.report.charts import both
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([Path(__file__).parent / "templates", *TEMPLATES]),
         autoescape=select_autoescape(["html", "j2"]),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.globals["both"] = lambda fr, en: Markup(both(fr, en))
+    fields, cubes = _questions([release for release, _ in releases])
     cards = [_card(release, description) for release, description in releases]
     facets = {
         "axis": [(name, *AXES[name]) for name in AXES if any(name in c.axes for c in cards)],
@@ -150,4 +164,6 @@ def _render_site(releases: list[tuple[Release, Description]]) -> str:
         "modality": [(name, name, name) for name in sorted({m for c in cards for m, _ in c.modalities})],
         "centre": [(name, name, name) for name in sorted({n for c in cards for n in c.centres})],
     }
-    return environment.get_template("catalogue.html.j2").render(cards=cards, facets=facets, axes=AXES, mask=MASK_TEXT)
+    return environment.get_template("catalogue.html.j2").render(
+        cards=cards, facets=facets, axes=AXES, mask=MASK_TEXT, fields=fields, cubes=cubes, plain=Markup
+    )

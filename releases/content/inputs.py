@@ -142,6 +142,24 @@ class ReleaseInputs:
             twice = len(ids) - ids.n_unique()
             if twice:
                 raise UserError(f"The {name} table repeats {twice} subjects; it has one row per subject. Build it again.")
+        self._check_endpoints()
+        if slashed := [column for column in self.subjects.columns if "/" in column]:
+            raise UserError(
+                f"The subjects table names columns with a slash, which no cohort file can hold: {', '.join(slashed)}. Rename them."
+            )
         reserved = {"clinical", "radiomics"} & set(self.assays)
         if reserved:
             raise UserError(f"An assay may not be named {', '.join(sorted(reserved))}: the release has a modality of that name.")
+
+    def _check_endpoints(self) -> None:
+        """Check that a subject has at most one row of an endpoint: a second one would count the person twice.
+
+        Raises:
+            UserError: With the endpoints that repeat subjects.
+        """
+        rows = scan(self.adtte).select("subject_id", "PARAMCD").collect()
+        twice = rows.filter(rows.is_duplicated())["PARAMCD"].unique().sort().to_list()
+        if twice:
+            raise UserError(
+                f"The adtte table repeats subjects in {', '.join(twice)}; a subject has one row of an endpoint. Build it again."
+            )

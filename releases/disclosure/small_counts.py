@@ -208,7 +208,7 @@ def shares(
 
     The special case of `protect` that a dictionary needs for thousands of variables, in closed form: of the hidden
     groups H, with S of them present together, a group can have any number from `max(0, S - rows of the others)` to
-    `min(its rows, S)`.
+    `min(its rows, S)`. Neither those with a value nor those without may be a few in all of H.
 
     Args:
         present: Rows with a value, by group.
@@ -227,7 +227,11 @@ def shares(
         hidden.add(min((i for i in range(len(rows)) if i != small[0]), key=lambda i: (rows[i], i)))
     while hidden and len(hidden) < len(rows):
         known, size = sum(present[i] for i in hidden), sum(rows[i] for i in hidden)
-        if all(min(rows[i], known) - max(0, known - size + rows[i]) >= min_cell for i in hidden if rows[i] >= min_cell):
+        # The total less the shown is the count of all hidden groups together: of a few, it tells of each of them.
+        few = is_small(known, min_cell) or is_small(size - known, min_cell)
+        if not few and all(
+            min(rows[i], known) - max(0, known - size + rows[i]) >= min_cell for i in hidden if rows[i] >= min_cell
+        ):
             break
         hidden.add(min((i for i in range(len(rows)) if i not in hidden), key=lambda i: (rows[i], i)))
     return [None if i in hidden else (int(p), int(n)) for i, (p, n) in enumerate(zip(present, rows, strict=True))]

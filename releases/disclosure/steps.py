@@ -103,8 +103,9 @@ def _ends(curve: Curve, start: int, min_cell: int) -> list[int]:
     """Return the whole months at which steps end; events after the last of them are too few for a step."""
     ends: list[int] = []
     month, waiting = start, 0.0
-    by_month = np.bincount(np.ceil(curve.time).astype(np.int64), weights=curve.events)
-    by_month[1] += by_month[0] if len(by_month) > 1 else 0
+    # Events of time 0 are those of the first month, which there is where nobody has a later time as well.
+    by_month = np.bincount(np.ceil(curve.time).astype(np.int64), weights=curve.events, minlength=2)
+    by_month[1] += by_month[0]
     for month in range(start + 1, len(by_month)):
         waiting += float(by_month[month])
         if waiting >= min_cell - _ALMOST:

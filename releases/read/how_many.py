@@ -141,18 +141,28 @@ def _met(condition: Condition, levels: Mapping[str, tuple[str, ...]]) -> tuple[s
     if condition.sign in ("=", "!=") and not (condition.name == "AGE" and named.isdisjoint(own)):
         chosen = frozenset(level for level in own if (level in named) == (condition.sign == "=") and level != UNKNOWN)
         return condition.name, chosen, chosen
-    bands = {level: _years(level) for level in own if _is_band(level)}
+    bands = {level: years(level) for level in own if is_band(level)}
     if not bands:
         raise UserError(f"The levels of {condition.name} have no order here. Compare them by = or !=, several as A|B.")
     return condition.name, *_of_bands(condition, bands)
 
 
-def _is_band(level: str) -> bool:
+def is_band(level: str) -> bool:
+    """Return whether a `level` is a band of whole years.
+
+    >>> is_band("60–69"), is_band("not known")
+    (True, False)
+    """
     parts = level.split(_RANGE)
     return len(parts) == 2 and all(part.isdecimal() for part in parts)
 
 
-def _years(band: str) -> tuple[int, int]:
+def years(band: str) -> tuple[int, int]:
+    """Return the first and the last year of a `band`.
+
+    >>> years("60–69")
+    (60, 69)
+    """
     first, last = band.split(_RANGE)
     return int(first), int(last)
 

@@ -117,6 +117,8 @@ class Release:
         mine = self.adtte[self.adtte["PARAMCD"] == endpoint].set_index("subject_id")
         low, high = (_known(mine, bound) for bound in ("AVAL_MIN", "AVAL_MAX"))
         if low.notna().sum() == 0:
+            if len(mine):
+                raise KeyError(f"no time of {endpoint} is known")
             raise KeyError(f"no endpoint {endpoint}; the release has: {', '.join(sorted(set(self.adtte['PARAMCD']))) or 'none'}")
         event = mine["CNSR"] == 0
         entry = mine["ENTRY"].astype(float).fillna(-1.0) if "ENTRY" in mine else -1.0

@@ -1,12 +1,13 @@
 """An attacker who has pages, dictionaries and manifests of one or two versions, and nothing else, over many random cohorts.
 
 `python -m tests.releases.attack_cohorts --cohorts 1000` prints what it made of them. What is read: the HTML tables and
-sentences, the SVG curves, `dictionary.json`, `manifest.json`. The truth is asked only afterwards, to judge.
+sentences, the SVG curves, `dictionary.json`, `manifest.json`, the safe cube, the records and the page of the catalogue. The truth is asked only afterwards, to judge.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import itertools
 import json
 import math
@@ -24,9 +25,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, lil_array
 
 from tests.releases.attacker import MASK, Tables
-from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
+from tests.releases.cohort_pages import ASSAYS, STUDY, Patient, Study, later, random_study, write, write_catalogue
 from unibase.releases.disclosure import safe_cube
-from unibase.releases.disclosure.safe_cube import SafeCube
+from unibase.releases.disclosure.safe_cube import Margin, SafeCube
 
 Kind = tuple[object, ...]
 """What an attacker tells persons apart by in one line of attack, such as centre and stage."""
@@ -36,7 +37,7 @@ Kind = tuple[object, ...]
 class Said:
     """One number of those for whom `of` holds: a version shows it, masks it (None), or says `between` which values it is.
 
-    What is not `drawn` stands nowhere, but nobody shall find it out either.
+    What is not `drawn` stands nowhere, but nobody shall find it out either; or it stands elsewhere too, and counts once.
     """
 
     name: str
@@ -55,13 +56,14 @@ class Page:
     words: list[dict[str, object]]
     manifest: dict[str, object]
     cube: SafeCube | None
+    records: Path | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> Page:
+    def read(cls, folder: Path, records: Path | None = None) -> Page:
         text = (folder / "report.html").read_text(encoding="utf-8")
         words = json.loads((folder / "dictionary" / "dictionary.json").read_text(encoding="utf-8"))
         about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return cls(Tables(text), text, words, about, safe_cube.read(folder))
+        return cls(Tables(text), text, words, about, safe_cube.read(folder), records)
 
     def rows(self, section: str) -> list[list[str]]:
         return self.tables.sections.get(section, [])
@@ -170,6 +172,52 @@ def coverage_said(page: Page, concept: str, has: Callable[[Kind], bool]) -> list
     return said
 
 
+def record_said(page: Page) -> list[Said]:
+    """What the records of the catalogue say of all, of centres, and (as `F 40`) of sexes; a kind is `(centre, sex)`."""
+    if page.records is None:
+        return []
+    croissant = json.loads((page.records / "croissant.json").read_text(encoding="utf-8"))
+    health = (page.records / "healthdcat.ttl").read_text(encoding="utf-8")
+    sheet = (page.records / "datasheet.md").read_text(encoding="utf-8")
+    told = [*re.findall(r"numberOfUniqueIndividuals \"?(\d+)", health), *re.findall(r"^Subjects: (\d+)\.", sheet, re.M)]
+    said = [Said("individuals", lambda k: True, int(n), drawn=False) for n in told]
+    for text in [*croissant["rai:dataBiases"], *re.findall(r"^- (Subjects by .*)$", sheet, re.M)]:
+        kinds, _, rest = text.partition(": ")
+        place = {"Subjects by centre": 0, "Subjects by sex": 1}[kinds]
+        for one in rest.split(". ")[0].rstrip(".").split(", "):
+            name, _, count = one.rpartition(" ")
+            said.append(Said(text, lambda k, i=place, v=name: k[i] == v, int(count), drawn=False))
+    return said + site_said(page)
+
+
+def site_said(page: Page) -> list[Said]:
+    """The catalogue names centres: it says that they are no small ones."""
+    assert page.records is not None
+    site = (page.records.parents[1] / "index.html").read_text(encoding="utf-8")
+    version = page.records.name.replace(".", "-")
+    card = re.search(rf'<article aria-labelledby="[^"]*-{version}".*?>', site)
+    assert card is not None
+    named, size = (re.search(rf'data-{name}="([^"]*)"', card[0]) for name in ("centre", "subjects"))
+    assert named is not None and size is not None
+    enough = float(page.manifest["min_cell"])  # type: ignore[arg-type]
+    centres = [one for one in html.unescape(named[1]).split("|") if one]
+    said = [Said(f"{c} is named", lambda k, c=c: k[0] == c, None, (enough, math.inf)) for c in centres]
+    return said + ([] if size[1] == MASK else [Said("subjects of the card", lambda k: True, int(size[1]), drawn=False)])
+
+
+def hazard_said(page: Page, column: str, of: Callable[[Kind, str | None], bool]) -> list[Said]:
+    """A ratio says that its group, and the one it is beside, have `min_cell` events and as many others."""
+    enough = 2.0 * float(page.manifest["smallest"])  # type: ignore[arg-type]
+    said = []
+    for row in page.rows("hazards"):
+        if row[0] != column or row[2] == MASK:
+            continue
+        level, _, reference = row[1].partition("against")
+        for name in (level.strip(), reference.strip()) if reference else (None,):
+            said.append(Said(f"hazard {column} {name}", lambda k, v=name: of(k, v), None, (enough, math.inf)))
+    return said
+
+
 def response_said(page: Page) -> list[Said]:
     """Best responses; a kind is `(response,)`."""
     said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
@@ -196,6 +244,9 @@ def endpoint_said(page: Page) -> list[Said]:
         said += [Said("unassessed", lambda k: bool(k[2]), fits[0])] if len(fits) == 1 else []
     elif "some subjects are censored at the index" in page.text:
         said.append(Said("unassessed", lambda k: bool(k[2]), None))
+    if any(row[2:3] and re.fullmatch(r"[\d.e+-]+", row[2]) for row in page.rows("hazards")):
+        enough = float(page.manifest["smallest"])  # type: ignore[arg-type]
+        said += [Said(f"a ratio, {e}", lambda k, e=e: bool(k[1]) == e, None, (enough, math.inf)) for e in (True, False)]
     for column, event in (("EVNTDESC", False), ("CNSDTDSC", True)):
         said.append(Said(f"{column} missing", lambda k, e=event: bool(k[1]) == e, page.word("adtte", column)["missing"]))  # type: ignore[arg-type]
     return said + coverage_said(page, "death", lambda k: bool(k[1]))
@@ -307,7 +358,7 @@ def lay_out(program: Program, name: str, read: Sequence[Sequence[Said]], studies
             else:
                 assert one.value == truth, (name, one.name, one.value, truth)
                 program.says(row, one.value, one.value)
-                tally.shown += 1
+                tally.shown += one.drawn
     return line
 
 
@@ -315,7 +366,7 @@ def lay_cube(
     program: Program, name: str, line: Line, number: int, cube: SafeCube, centres: Sequence[str]
 ) -> list[dict[int, float]]:
     """Share the persons of each kind out over the blocks of the cube of a version; return the rows of blocks by centre."""
-    dimension, at = CUBE_OF[name]
+    dimension, at, _ = CUBE_OF[name]
     size = len(line.kinds)
     first = program.unknowns(size * len(cube.blocks))
     for n, kind in enumerate(line.kinds):
@@ -324,9 +375,9 @@ def lay_cube(
     for b, block in enumerate(cube.blocks):
         program.says({first + b * size + n: 1.0 for n in range(size)}, block.persons, block.persons)
         for n, kind in enumerate(line.kinds):
-            every = {level for one in cube.blocks for level in one.levels.get(dimension, ())}
-            level = at(kind) if at(kind) in every else "(others)"
-            if level not in block.levels.get(dimension, (level,)):
+            every: set[str] = {level for one in cube.blocks for level in one.levels.get(dimension, ())}
+            possible = at(kind) & every or {"(others)"}
+            if dimension in block.levels and possible.isdisjoint(block.levels[dimension]):
                 program.says({first + b * size + n: 1.0}, 0, 0)
     return [
         {first + b * size + n: 1.0 for n, kind in enumerate(line.kinds) if kind[0] == centre}
@@ -335,12 +386,22 @@ def lay_cube(
     ]
 
 
+def of_margin(margin: Margin, kind: Kind, levels: frozenset[str]) -> bool:
+    """Whether the persons of a kind, who have one of some levels, are in a margin."""
+    return margin.centre in (None, kind[0]) and (margin.dimension == safe_cube.WHOLE or margin.level in levels)
+
+
 def lay_cubes(program: Program, lines: dict[str, Line], pages: Sequence[Page], centres: Sequence[str]) -> None:
     """Say what the cubes tell: of each line, and that the blocks are of the same persons in all of them."""
     for number, page in enumerate(pages):
         if page.cube is None or page.cube.version != page.manifest["version"]:
             continue
         rows = [lay_cube(program, name, lines[name], number, page.cube, centres) for name in CUBE_OF]
+        for one in page.cube.margins:
+            for name, (dimension, at, exact) in CUBE_OF.items():
+                if one.dimension == safe_cube.WHOLE or (one.dimension == dimension and exact):
+                    row = lines[name].row(lambda k, m=one, at=at: of_margin(m, k, at(k)), lines[name].version(number))
+                    program.says(row, one.persons, one.persons)
         for other in rows[1:]:
             for ours, theirs in zip(rows[0], other, strict=True):
                 program.says(ours | {place: -1.0 for place in theirs}, 0, 0)
@@ -464,9 +525,15 @@ def attack_curve(pages: Sequence[Page], studies: Sequence[Study], tally: Tally) 
 
 LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]] = {
     "cohort": (cohort_said, lambda p: (p.centre, *p.has)),
-    "sex": (lambda page: level_said(page, "sex", False), lambda p: (p.centre, p.sex)),
-    "stage": (lambda page: level_said(page, "STAGE", False), lambda p: (p.centre, p.stage)),
-    "age": (lambda page: level_said(page, "AGE", True), lambda p: (p.centre, None if p.age is None else "known")),
+    "sex": (lambda page: level_said(page, "sex", False) + record_said(page), lambda p: (p.centre, p.sex)),
+    "stage": (
+        lambda page: level_said(page, "STAGE", False) + hazard_said(page, "STAGE", lambda k, v: k[1] == v),
+        lambda p: (p.centre, p.stage),
+    ),
+    "age": (
+        lambda page: level_said(page, "AGE", True) + hazard_said(page, "AGE", lambda k, v: k[1] is not None),
+        lambda p: (p.centre, None if p.age is None else "known"),
+    ),
     "crp": (
         lambda page: [
             *cohort_said(page)[:1],
@@ -480,12 +547,18 @@ LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]]
     "endpoint": (endpoint_said, lambda p: (p.centre, p.event, not p.event and p.days <= 1)),
 }
 """Lines of attack: what is read, and what tells persons apart in it."""
-CUBE_OF: dict[str, tuple[str, Callable[[Kind], str]]] = {
-    "cohort": ("modalities", lambda k: " + ".join(n for n, on in zip(ASSAYS, k[1:], strict=True) if on) or "none"),
-    "sex": ("sex", lambda k: str(k[1])),
-    "stage": ("STAGE", lambda k: "not known" if k[1] is None else str(k[1])),
+BANDS = frozenset(f"{first}–{last}" for first in range(0, 200, 10) for last in (*range(9, 200, 10), 199))
+CUBE_OF: dict[str, tuple[str, Callable[[Kind], frozenset[str]], bool]] = {
+    "cohort": (
+        "modalities",
+        lambda k: frozenset([" + ".join(n for n, on in zip(ASSAYS, k[1:], strict=True) if on) or "none"]),
+        True,
+    ),
+    "sex": ("sex", lambda k: frozenset([str(k[1])]), True),
+    "stage": ("STAGE", lambda k: frozenset(["not known" if k[1] is None else str(k[1])]), True),
+    "age": ("AGE", lambda k: frozenset(["not known"]) if k[1] is None else BANDS, False),
 }
-"""Dimension of the cube that a line tells apart, and the level of a kind."""
+"""Dimension of the cube that a line tells apart, the levels that a kind may have, and whether that is one."""
 OF_CENTRES = ("cohort", "sex", "stage", "age", "crp", "endpoint")
 """Lines that tell the persons of a centre apart."""
 COLUMNS_OF = {
@@ -505,9 +578,10 @@ def attack(seed: int, folder: Path, tally: Tally) -> None:
     rng = random.Random(seed)
     first = random_study(rng)
     studies = [first, later(rng, first)]
-    folders = [write(first, folder / first.version)]
-    folders.append(write(studies[1], folder / studies[1].version, folders[0]))
-    pages = [Page.read(one) for one in folders]
+    folders = [write(first, folder / "out" / STUDY / first.version)]
+    folders.append(write(studies[1], folder / "out" / STUDY / studies[1].version, folders[0]))
+    site = write_catalogue(folder / "out", folder / "catalogue")
+    pages = [Page.read(one, site / STUDY / one.name) for one in folders]
     attack_together(pages, studies, tally, f"seed {seed}")
     attack_curve(pages, studies, tally)
 

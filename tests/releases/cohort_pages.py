@@ -16,9 +16,13 @@ import numpy as np
 import polars as pl
 import zarr
 
+from tests.releases.describe_example import DESCRIPTION
 from unibase.clinical.derived.code_counts import COVERAGE
+from unibase.groundwork.files import sha256_file
 from unibase.groundwork.tables import EVENTS, FEATURES, QUARANTINE
 from unibase.releases import report
+from unibase.releases.catalogue.description import read_description
+from unibase.releases.catalogue.site import write_site
 from unibase.releases.content import dictionary, released_cube, weighing
 from unibase.releases.content.manifest import MANIFEST
 from unibase.releases.content.manifest import read as read_manifest
@@ -27,6 +31,7 @@ from unibase.releases.disclosure import cohort_counts, decisions
 from unibase.releases.read.difference import compare
 
 CENTRES = ("lyon", "Paris", "CHU-été", "derived")
+STUDY = "attacked"
 ASSAYS = ("rna", "mutations", "copy_number")
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
 START = date(2019, 3, 1)
@@ -165,6 +170,10 @@ def write(study: Study, folder: Path, previous: Path | None = None) -> Path:
     about = {
         "version": study.version,
         "subjects": counts[cohort_counts.Cell()],
+        "min_cell": study.min_cell,
+        "study": STUDY,
+        "status": "pseudonymised",
+        "settings_digest": "0" * 64,
         "modalities": {name: {"subjects": counts[cohort_counts.Cell(has=name)], "variables": 1} for name in ASSAYS},
         "previous": "" if previous is None else "1.0.0",
         "smallest": study.min_cell,
@@ -214,7 +223,7 @@ def _write_outputs(
     (folder / "dictionary" / "dictionary.json").write_text(json.dumps(dictionary.to_json(weighed.dictionary)), encoding="utf-8")
     changes = None if previous is None else compare(previous, folder, read_manifest(previous), about)
     page = report.ReportData(
-        "attacked",
+        STUDY,
         "Attacked",
         study.version,
         "",
@@ -228,4 +237,25 @@ def _write_outputs(
     )
     (folder / "report.html").write_text(report.render(page), encoding="utf-8")
     decisions.frame([*weighed.decisions, *page.record]).write_parquet(folder / decisions.FILE)
-    (folder / MANIFEST).write_text(json.dumps(about), encoding="utf-8")
+    weighed.dictionary.write_csv(folder / WORDS)
+    _write_manifest(folder, about)
+
+
+WORDS = "dictionary/dictionary.csv"
+
+
+def _write_manifest(folder: Path, about: Mapping[str, object]) -> None:
+    """Write the manifest, with the tables in both forms, as those who describe a release find them."""
+    (folder / "csv").mkdir()
+    for path in sorted((folder / "tables").glob("*.parquet")):
+        pl.read_parquet(path).write_csv(folder / "csv" / f"{path.stem}.csv")
+    paths = [*(folder / "tables").iterdir(), *(folder / "csv").iterdir(), folder / WORDS]
+    files = {path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
+    (folder / MANIFEST).write_text(json.dumps({**about, "files": files}), encoding="utf-8")
+
+
+def write_catalogue(releases: Path, target: Path) -> Path:
+    """Write the catalogue of all versions below `releases` to `target`, and return it."""
+    words = target.with_suffix(".yaml")
+    words.write_text(DESCRIPTION, encoding="utf-8")
+    return write_site(releases, {STUDY: read_description(words)}, target)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -167,6 +168,46 @@ def test_the_site_lists_all_releases(releases: Path, description: Description, t
     assert text.count('class="fr"') == text.count('class="en"')
     assert version_key("1.10.0") > version_key("1.9.0")
     assert 'class="mark"' not in text
+
+
+def test_the_catalogue_names_a_centre_that_the_page_hides_no_more_than_the_page(tmp_path: Path, description: Description) -> None:
+    # The page hides Paris, with 5, and a large centre beside it. Who names that one says that Paris is the small one.
+    inputs = make_inputs(tmp_path / "in", subjects=70)
+    names = pl.Series("centre", ["Paris"] * 5 + ["lyon"] * 25 + ["CHU-été"] * 40)
+    inputs = replace(inputs, subjects=inputs.subjects.with_columns(names), analysis=inputs.analysis.with_columns(names))  # type: ignore[union-attr]
+    release = publish_release(inputs, tmp_path / "out")
+    record = pl.read_parquet(release / "disclosure.parquet").filter(pl.col("output") == "cohort")
+    sizes = record.filter(pl.col("number").is_in(["centre Paris", "centre lyon", "centre CHU-été"]))
+    (shown,) = sizes.filter("shown")["number"].to_list()
+    assert sizes.height == 3 and shown != "centre Paris"
+    site = write_site(tmp_path / "out", {"uniriv-demo": description}, tmp_path / "site") / "index.html"
+    assert re.findall(r'data-centre="([^"]*)"', site.read_text(encoding="utf-8")) == [shown.removeprefix("centre ")]
+
+
+def test_a_record_tells_the_size_of_a_file_as_a_power_of_two(releases: Path, description: Description, tmp_path: Path) -> None:
+    # One person more or less, or a longer word in one row, must not be told by the size of a table.
+    folder = write_records(releases / "uniriv-demo" / "1.0.0", description, tmp_path / "records")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    sizes = [
+        *re.findall(r'"contentSize": "(\d+)', texts["croissant.json"] + texts["ro-crate-metadata.json"]),
+        *re.findall(r"byteSize \"?(\d+)", texts["healthdcat.ttl"]),
+    ]
+    assert len(sizes) > 20 and all(int(size).bit_count() == 1 for size in sizes)
+    assert "bytes" not in texts["datapackage.json"]
+
+
+def test_a_record_tells_the_sexes_of_this_version_whatever_a_block_of_the_cube_counts(
+    releases: Path, description: Description, tmp_path: Path
+) -> None:
+    # A block may bear the name of a number of the page, and count the version before.
+    folder = tmp_path / "release"
+    shutil.copytree(releases / "uniriv-demo" / "1.0.0", folder)
+    record = pl.read_parquet(folder / "disclosure.parquet")
+    shown = record.filter(pl.col("shown") & (pl.col("output") == "characteristics") & (pl.col("number") == "sex F"))
+    block = shown.with_columns(pl.lit("cube").alias("output"), pl.col("value") + 5)
+    pl.concat([record, block]).write_parquet(folder / "disclosure.parquet")
+    sheet = write_records(folder, description, tmp_path / "records") / "datasheet.md"
+    assert f"F {shown['value'].item()}" in sheet.read_text(encoding="utf-8")
 
 
 def test_a_release_that_holds_a_person_who_left_is_marked(releases: Path, description: Description, tmp_path: Path) -> None:

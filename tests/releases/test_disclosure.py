@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,21 @@ def test_complements_are_protected_though_never_shown() -> None:
     # 3 of 40 lack the modality: neither "37 have it" beside "40" may stand.
     shown = protect([37, 3], [Statistic((0,)), Statistic((0, 1), fixed=True), Statistic((1,), shown=False)], 11)
     assert shown == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("present", "rows"),
+    [
+        ((20, 15, 2, 1), (31, 23, 6, 5)),  # Of 38 with a value the page shows 35: the two small centres have 3.
+        ((11, 8, 4, 4), (31, 23, 6, 5)),  # The same of those without.
+        ((40, 30, 20, 0, 1), (60, 60, 60, 3, 3)),
+    ],
+)
+def test_hidden_groups_have_no_few_together(present: tuple[int, ...], rows: tuple[int, ...]) -> None:
+    hidden = [i for i, pair in enumerate(shares(present, rows, 8)) if pair is None]
+    having, lacking = sum(present[i] for i in hidden), sum(rows[i] - present[i] for i in hidden)
+    assert len(hidden) < len(rows) or len(rows) == 4
+    assert not is_small(having, 8) and not is_small(lacking, 8)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda t: (t[0], t[0] + t[1])), min_size=1, max_size=4))

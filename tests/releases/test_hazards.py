@@ -65,6 +65,42 @@ def test_the_page_tells_ratios_of_groups_with_enough_events_and_no_other() -> No
     assert found["X"] == MASK_TEXT and found["M"] != MASK_TEXT
 
 
+def test_a_ratio_says_nothing_of_a_count_that_is_hidden() -> None:
+    people, adtte = _study(200, 5)
+    # Of 40 the page shows neither how many are X nor how many are F; a ratio of F would say: at least 22.
+    found = ratios(people, adtte, ("SEX",), 11, lambda name, level: level == "M")
+    assert [one.ratio for one in found] == [MASK_TEXT]
+    unknown = people.with_columns(pl.when(pl.col("subject_id") > 4).then("AGE").alias("AGE"))
+    shown = ratios(unknown, adtte, ("AGE",), 11)
+    hidden = ratios(unknown, adtte, ("AGE",), 11, lambda name, level: level != "")
+    assert [shown[0].ratio != MASK_TEXT, hidden[0].ratio] == [True, MASK_TEXT]
+
+
+@pytest.mark.parametrize(
+    ("events", "others", "rest", "told"),
+    [
+        ((11, 11), (30, 30), (0, 0), True),  # Nobody is left out.
+        ((11, 11), (30, 30), (1, 5), False),  # 23 events, of which the groups have 22 at least: the 6 have 1 at most.
+        ((16, 17), (30, 30), (1, 5), True),  # 34 events: the 6 may have any number.
+        ((30, 30), (11, 11), (5, 0), False),  # As many without an event, the other way round.
+        ((30, 30), (20, 20), (10, 20), True),
+        ((11, 11), (30, 30), (0, 30), False),
+    ],
+)
+def test_a_ratio_leaves_the_events_of_the_others_open(
+    events: tuple[int, int], others: tuple[int, int], rest: tuple[int, int], told: bool
+) -> None:
+    rows = [(group, 0) for group, n in zip("FM", events, strict=True) for _ in range(n)]
+    rows += [(group, 1) for group, n in zip("FM", others, strict=True) for _ in range(n)]
+    rows += [(None, censored) for censored, n in enumerate(rest) for _ in range(n)]
+    ids = range(len(rows))
+    times = np.random.default_rng(1).permutation(len(rows)) + 1.0
+    people = pl.DataFrame({"subject_id": ids, "SEX": [group for group, _ in rows]})
+    adtte = pl.DataFrame({"subject_id": ids, "PARAMCD": "OS", "AVAL": times, "CNSR": [censored for _, censored in rows]})
+    (one,) = ratios(people, adtte, ("SEX",), 11)
+    assert (one.ratio != MASK_TEXT) == told
+
+
 def test_a_page_has_the_section(tmp_path: Path) -> None:
     people, adtte = _study(60, 6)
     assert ratios(people, adtte.with_columns(CNSR=pl.lit(1)), ("AGE",), 11) == []

@@ -104,6 +104,15 @@ def test_every_sentence_is_there_in_both_languages(page_path: Path) -> None:
     assert text.count('class="fr') > 60
 
 
+def test_a_label_of_a_narrow_screen_is_of_one_language(page_path: Path) -> None:
+    text = page_path.read_text(encoding="utf-8")
+    labels = set(re.findall(r'data-label="([^"]*)"(?: data-label-en="([^"]*)")?', text))
+    assert ("Tous", "All") in labels
+    assert not [label for label, _ in labels if " / " in label]
+    # What the style draws in English is the English label, where there is one.
+    assert re.search(r"html\[data-language=en\][^{}]*\[data-label-en\]::before \{ content: attr\(data-label-en\); \}", text)
+
+
 def test_no_pseudonym_and_no_date_is_on_the_page(page_path: Path) -> None:
     text = page_path.read_text(encoding="utf-8")
     ids = pl.read_parquet(page_path.parent / "tables" / "subjects.parquet")["subject_id"]

@@ -13,8 +13,11 @@ import pytest
 
 from tests.releases.browser import browser
 from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
+from tests.releases.describe_example import DESCRIPTION
 from unibase.flows.cli.everything import app
 from unibase.groundwork.problems import UserError
+from unibase.releases.catalogue.description import read_description
+from unibase.releases.catalogue.site import with_cubes, write_site
 from unibase.releases.content.released_cube import OLDEST, OTHERS, age_bands, level_of_modalities
 from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.safe_cube import SafeCube
@@ -195,3 +198,35 @@ def test_the_page_counts_as_the_command_does_and_asks_nobody(study: Study, tmp_p
             assert str(said).replace("–", " to ") == str(asked_of(cube, asked)), chosen
             compared += 1
         assert compared > 5 and not page.errors and all(address.startswith("file:") for address in page.requests)
+
+
+def test_the_catalogue_counts_over_all_studies_as_the_command_does(tmp_path: Path) -> None:
+    for name, study in (("été", large(302)), ("lung", random_study(random.Random(307)))):
+        folder = tmp_path / "out" / name / study.version
+        write(study, folder)
+        about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        (folder / "manifest.json").write_text(json.dumps({**about, "study": name}), encoding="utf-8")
+    (tmp_path / "catalogue.yaml").write_text(DESCRIPTION, encoding="utf-8")
+    description = read_description(tmp_path / "catalogue.yaml")
+    site = write_site(tmp_path / "out", dict.fromkeys(("été", "lung"), description), tmp_path / "site")
+    folders = with_cubes(site)
+    asked = {
+        "sex = F": "fieldset[data-name='sex'] input[value='F']",
+        "STAGE = III|IV": "fieldset[data-name='STAGE'] :is(input[value='III'], input[value='IV'])",
+        "AGE >= 60": "fieldset[data-name='AGE'] input[value^='6'], fieldset[data-name='AGE'] :is([value^='7'], [value^='8'])",
+        "rna known": "fieldset[data-name='modalities'] input[value='rna']",
+        "centre = lyon": "fieldset[data-name='centre'] input[value='lyon']",
+    }
+    with browser(tmp_path / "profile") as page:
+        page.open(site / "index.html")
+        for chosen in itertools.chain.from_iterable(itertools.combinations(asked, n) for n in range(3)):
+            page.run("document.querySelector('.ask form').reset()")
+            for one in chosen:
+                ticked = f"Array.from(document.querySelectorAll({json.dumps(asked[one])})).map(box => box.click()).length"
+                assert page.run(ticked), one
+            said = "Array.from(document.querySelectorAll('.answers li b')).map(b => b.textContent)"
+            told = page.run(f"new Promise(r => setTimeout(() => r({said}), 5))")
+            expected = ["" if one.bounds is None else str(one.bounds) for one in over_releases(folders, list(chosen))]
+            assert [text.replace("–", " to ") for text in told] == expected, chosen
+        assert not page.errors and all(address.startswith("file:") for address in page.requests)
+        assert page.axe() == []

@@ -6,7 +6,7 @@ from collections import Counter
 
 from unibase.releases.disclosure.cohort_counts import Cell
 from unibase.releases.disclosure.decisions import ROUNDED
-from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small, shares
+from unibase.releases.disclosure.small_counts import MASK_TEXT, shares
 from unibase.releases.report.data import Contents, ReportData, at_least
 from unibase.releases.report.section import Section
 
@@ -27,11 +27,6 @@ def _cells(persons: dict[str, int], data: ReportData) -> dict[str, str]:
     sizes = [max(of[centre], count) for centre, count in persons.items()]
     hidden = {place for place, centre in enumerate(persons) if of[centre] and counts[Cell(centre=centre)] is None}
     pairs = shares(list(persons.values()), sizes, data.min_cell, hidden)
-    kept = [(count, size) for count, size, pair in zip(persons.values(), sizes, pairs, strict=True) if pair is None]
-    have, lack = sum(count for count, _ in kept), sum(size - count for count, size in kept)
-    if is_small(have, data.min_cell) or is_small(lack, data.min_cell):
-        # Small centres are hidden without others beside them, and the total less the shown says how few they have together.
-        pairs = [None] * len(pairs)
     return {
         centre: MASK_TEXT if pair is None else at_least(pair[0], data.min_cell) if pair[0] else "0"
         for centre, pair in zip(persons, pairs, strict=True)
