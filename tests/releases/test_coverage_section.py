@@ -54,7 +54,7 @@ CELLS = {
     "two small centres have a few together": (
         {"lyon": 2, "Paris": 25, "derived": 2, "CHU-été": 30},
         {"lyon": 9, "Paris": 50, "derived": 8, "CHU-été": 60},
-        {"lyon": MASK_TEXT, "Paris": MASK_TEXT, "derived": MASK_TEXT, "CHU-été": MASK_TEXT},
+        {"lyon": MASK_TEXT, "Paris": MASK_TEXT, "derived": MASK_TEXT, "CHU-été": "≥ 22"},
     ),
     "more persons than the cohort has": ({"lyon": 50, "Paris": 25}, {"lyon": 40, "Paris": 50}, {"lyon": "≥ 44", "Paris": "≥ 22"}),
 }

@@ -85,7 +85,7 @@ def test_without_the_version_that_a_curve_was_drawn_from_the_one_before_counts(t
     assert basis_of("OS", other_times(4), second, 5).version == "1.0.1"
 
 
-@pytest.mark.parametrize("seed", [9, 7028])
+@pytest.mark.parametrize("seed", [9, 7028, 30006, 30018])
 def test_the_pages_of_two_versions_give_nobody_away(seed: int, tmp_path: Path) -> None:
     tally = attack_cohorts.Tally()
     attack_cohorts.attack(seed, tmp_path, tally)
