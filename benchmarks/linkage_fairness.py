@@ -1,9 +1,9 @@
 """False and missed links by sex, birth abroad and length of the family name, pooled over simulated populations.
 
-    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...] [other]
+    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...] [other|overseas|usual-names]
 
-Each seed is a population of its own (`simulation.french_persons`); with `other`, one of other origins, names and slips, which
-no rule was made on. Intervals are Wilson's, of 95 %; the ratio of false links
+Each seed is a population of its own (`simulation.french_persons`); with a word, one of other origins, names,
+slips and placeholders, which no rule was made on. Intervals are Wilson's, of 95 %; the ratio of false links
 abroad to in France has the exact interval of two Poisson counts, conditional on their sum (Przyborowski and Wilenski 1940).
 """
 
@@ -19,8 +19,11 @@ from benchmarks.record_linkage import ours
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.ledger.fairness import PAIR, Fairness, Share, counted, groups_of_records
 from unibase.simulation.french_persons import french_persons
+from unibase.simulation.further_habits import overseas_habits, usual_name_habits
 from unibase.simulation.habits_of_names import Habits, other_habits
 from unibase.simulation.invented_persons import centre_names
+
+HABITS = {"other": other_habits, "overseas": overseas_habits, "usual-names": usual_name_habits}
 
 
 def pairs_of(rows: pl.DataFrame, by: str) -> pl.DataFrame:
@@ -65,8 +68,8 @@ def of_seed(persons: int, centres: int, seed: int, habits: Habits) -> tuple[list
 
 
 def main() -> None:
-    persons, centres, seeds = int(sys.argv[1]), int(sys.argv[2]), [int(text) for text in sys.argv[3:] if text != "other"]
-    habits = other_habits() if "other" in sys.argv else Habits()
+    persons, centres, seeds = int(sys.argv[1]), int(sys.argv[2]), [int(text) for text in sys.argv[3:] if text.isdigit()]
+    habits = next((HABITS[text] for text in sys.argv[3:] if text in HABITS), Habits)()
     total: dict[tuple[str, str], list[int]] = {}
     for seed in seeds:
         for one in of_seed(persons, centres, seed, habits)[0]:

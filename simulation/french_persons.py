@@ -99,7 +99,8 @@ class _World:
     def birth(self, origin: Origin, abroad: bool) -> str:
         day = _FIRST_DAY + timedelta(days=int(self.rng.integers(_DAYS)))
         if abroad and self.chance(origin.first_of_january):
-            day = day.replace(month=1, day=1)
+            month, number = origin.vague_days[day.toordinal() % len(origin.vague_days)]
+            day = day.replace(month=month, day=number)
         elif abroad and self.chance(0.01):
             day = day.replace(month=12, day=31)
         return day.isoformat()
@@ -227,12 +228,17 @@ def _written(world: _World, one: _Person, number: str) -> _Traits:
         family, used, given = (text.replace("-", " ") for text in (family, used, given))
     if chance(0.004):
         family, used = family[:10], used[:10]
-    if chance(0.003):
+    if habits.usual_first and " " in given and chance(habits.usual_first):
+        first, second, *rest = given.split(" ")
+        given = " ".join([second, first, *rest])
+    if chance(habits.fields_exchanged):
         family, given, used = given.upper(), family.capitalize(), given.upper()
+    if habits.no_given and chance(habits.no_given):
+        given = habits.words_for_no_given[one.number % len(habits.words_for_no_given)]
     birth = _born(world, birth)
     return _Traits(
         ins=number if chance(habits.ins) else None,
-        birth_family_name="INCONNU" if chance(0.0005) else family,
+        birth_family_name=habits.no_families[one.number % len(habits.no_families)] if chance(0.0005) else family,
         used_family_name=used,
         given_names=given,
         birth_date=birth,
@@ -249,7 +255,8 @@ def _born(world: _World, birth: str) -> str:
         return _other_digit(world, birth)
     if draw < 0.014:
         return birth[:4]
-    return "1900-01-01" if draw < 0.018 else birth
+    no_births = world.habits.no_births
+    return no_births[int(draw * 1e6) % len(no_births)] if draw < 0.018 else birth
 
 
 def _other_digit(world: _World, birth: str) -> str:

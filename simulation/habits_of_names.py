@@ -49,7 +49,8 @@ class Origin:
         families, female, male: Names, the most common first; the k-th is as common as 1/(k + flat).
         middle: Words that stand before the given name proper, by sex (F, M).
         second: Share of persons with a second given name.
-        first_of_january: Share of those born abroad on a 1 January.
+        first_of_january: Share of those born abroad on a day that is given to who does not know theirs.
+        vague_days: Months and days that are given so.
     """
 
     share: float
@@ -62,6 +63,7 @@ class Origin:
     middle: tuple[str, str] = ("", "")
     second: float = 0.3
     first_of_january: float = 0.05
+    vague_days: tuple[tuple[int, int], ...] = ((1, 1),)
 
 
 def _made_families() -> tuple[str, ...]:
@@ -122,6 +124,12 @@ class Habits:
         only_first: With the first given name alone.
         used_for_birth: With the name in use where the name at birth should stand.
         no_place: Without a place of birth.
+        usual_first: With the second given name first, for it is the one in use.
+        fields_exchanged: With given names where the family name belongs, and the other way round.
+        no_births: Dates that stand for none.
+        no_families: Words that stand for no family name.
+        no_given: With a word that stands for no given name.
+        words_for_no_given: Which.
     """
 
     origins: Mapping[str, Origin] = field(default_factory=lambda: ORIGINS)
@@ -131,6 +139,12 @@ class Habits:
     only_first: float = 0.4
     used_for_birth: float = 0.04
     no_place: float = 0.08
+    usual_first: float = 0.0
+    fields_exchanged: float = 0.003
+    no_births: tuple[str, ...] = ("1900-01-01",)
+    no_families: tuple[str, ...] = ("INCONNU",)
+    no_given: float = 0.0
+    words_for_no_given: tuple[str, ...] = ("BEBE", "X", "MADAME", "SANS PRENOM")
 
 
 def other_habits() -> Habits:

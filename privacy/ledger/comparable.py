@@ -33,6 +33,8 @@ RecordKey = tuple[str, str]
 
 FAMILIES, GIVEN = 3, 3
 """Names of a kind that a record is compared by."""
+ONE_NAME, NEAR_NAME = 0.92, 0.85
+"""Likeness (Jaro and Winkler) from which two family names are one written wrongly, or may be."""
 
 TRAITS = ("ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code")
 """Columns of PEOPLE that are compared."""

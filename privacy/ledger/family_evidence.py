@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from unibase.privacy.ledger.comparable import FAMILIES, Traits
+from unibase.privacy.ledger.comparable import FAMILIES, NEAR_NAME, ONE_NAME, Traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY
 
-_ONE_NAME, _NEAR = 0.92, 0.85
-"""Likeness (Jaro and Winkler) from which two family names are one written wrongly, or may be."""
 OTHER_USED_BITS = -5.0
 """Bits of two women of one name of birth who bear two further names: one who married twice is rarer than two."""
 _NEAR_BITS, _FEMALE_BITS, _OTHER_BITS = 2.0, -4.0, -7.0
@@ -29,7 +27,7 @@ def family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> np
             near[there] = np.maximum(near[there], _alike(traits, one[there], two[there]))
     # A woman known under her name of birth here and her married name there agrees on nothing but the rest.
     female = (traits.sex[left] == 2) | (traits.sex[right] == 2)
-    return np.select([near >= _ONE_NAME, near >= _NEAR, female], [MOST_FUZZY, _NEAR_BITS, _FEMALE_BITS], _OTHER_BITS)
+    return np.select([near >= ONE_NAME, near >= NEAR_NAME, female], [MOST_FUZZY, _NEAR_BITS, _FEMALE_BITS], _OTHER_BITS)
 
 
 def other_used_name(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -64,7 +62,7 @@ def _unlike(traits: Traits, left: np.ndarray, right: np.ndarray, some: np.ndarra
         one, other = set(traits.families[left[at]].tolist()) - {-1}, set(traits.families[right[at]].tolist()) - {-1}
         only = _to_compare(one, other)
         if only and one & other:
-            found[at] = bool((_alike(traits, *np.array(only).T) < _NEAR).all())
+            found[at] = bool((_alike(traits, *np.array(only).T) < NEAR_NAME).all())
     return found
 
 

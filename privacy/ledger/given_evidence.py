@@ -25,7 +25,7 @@ name that was meant; and letters it has at least."""
 _BORNE = 20
 """Bearers that make a name of one that the table does not have, where what is a letter away is borne once."""
 _SECOND_DIFFERS, _REST_DIFFERS = -4.0, -2.0
-_COMPOUND_PRIOR, _COMPOUND_STRENGTH, _COMPOUND_SHARE = (0.8, 0.2), 3.0, 0.55
+_COMPOUND_PRIOR, _COMPOUND_STRENGTH, _COMPOUND_SHARE = (0.8, 0.2), 3.0, 0.5
 """Share of two given names that are one, where the table says so and where it does not, and for how many records that stands."""
 _SECOND_NAME = 3
 """Letters of a second given name at least."""

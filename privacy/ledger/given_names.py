@@ -44,12 +44,14 @@ class GivenNames:
         writings: The first of its group, for each name that is written in several ways.
         runs: All runs of three letters of the names, with their beginnings and ends.
         compounds: Both halves of names that are usually compound (JEAN-FRANCOIS).
+        united: Both halves of compound names that are written without a hyphen (MOHAMED AMINE).
     """
 
     shares: dict[str, float]
     writings: dict[str, str]
     runs: frozenset[str]
     compounds: frozenset[tuple[str, str]]
+    united: frozenset[tuple[str, str]]
 
     def exists(self, name: str) -> bool:
         """Return whether the table has the name.
@@ -138,10 +140,13 @@ def given_names() -> GivenNames:
     shares: dict[str, float] = {}
     writings: dict[str, str] = {}
     compounds: set[tuple[str, str]] = set()
+    united: set[tuple[str, str]] = set()
     for line in _TABLE.read_text(encoding="ascii").splitlines():
         kind, *names = line.replace("-", "").split()
         if kind == "compound":
             compounds.update((names[0], other) for other in names[1:])
+        elif kind == "united":
+            united.update((names[0], other) for other in names[1:])
         elif kind == "same":
             for name in names:
                 writings.setdefault(name, writings.get(names[0], names[0]))
@@ -149,7 +154,8 @@ def given_names() -> GivenNames:
         elif kind in _SHARES:
             for name in names:
                 shares.setdefault(name, _SHARES[kind])
-    return GivenNames(shares, writings, frozenset(run for name in shares for run in _runs(name)), frozenset(compounds))
+    runs = frozenset(run for name in shares for run in _runs(name))
+    return GivenNames(shares, writings, runs, frozenset(compounds), frozenset(united))
 
 
 @lru_cache(maxsize=65_536)

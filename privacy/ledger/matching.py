@@ -32,13 +32,13 @@ CAUTION_BITS = 2.0
 `_LEAST_PERSONS` records that is for France alone: abroad both weigh less there already, by how common they are among those
 who were born in that country. A smaller file cannot tell that, and asks for as much of any slip abroad."""
 PLAIN_BITS = -1.0
-"""Bits less that are asked for in France where neither is so and no place speaks against it, but not all is alike: a slip in a
-given name or a date."""
-FURTHER_NAME_BITS, FURTHER_ABROAD_BITS = 3.0, 1.0
+"""Bits less that are asked for where neither is so and no place speaks against it: in France where a given name or a date is
+written wrongly, abroad where all is alike and the file is not small."""
+FURTHER_NAME_BITS = 3.0
 """Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
-after a marriage, or two who share a name."""
+after a marriage, or two who share a name. Of such pairs abroad between the usual bound and this one, one in 30 was two persons."""
 
-ALIKE_BITS, ALIKE_ABROAD_BITS = 6.0, 4.0
+ALIKE_BITS, ALIKE_ABROAD_BITS = 6.0, 5.0
 """Bits less that are asked for where day of birth, family names and first given name are equal and a place is missing: of
 eight simulated populations, all such pairs were one person where none is known to be born abroad, and of those abroad one
 in 250 was not. The day of birth must be one that says something.
@@ -46,6 +46,8 @@ in 250 was not. The day of birth must be one that says something.
 The five were set on five simulated populations of 100,000 (80,000 pairs of one person): of the pairs that each lets in,
 none to one in a hundred were two persons."""
 
+EXCHANGED_BITS = 9.0
+"""Bits off the names of a record whose family and given names stand in each other's place: one in some hundred records."""
 LIFTED_BITS = 15.0
 """Score from which a missing day of birth, or a slip in both name and day, is no doubt: rare names, place and further names
 speak for one person. Below it a parent and a child of one name look alike."""
@@ -235,7 +237,7 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     same_given = (given != VETO) & (traits.given[left, 0] >= 0) & (traits.given[right, 0] >= 0)
     # Family and given names exchanged: one bag of words in both.
     exchanged = (family == VETO) & (given == VETO) & (traits.bag[left] >= 0) & (traits.bag[left] == traits.bag[right])
-    family[exchanged], given[exchanged] = MOST_FUZZY, MOST_FUZZY
+    family[exchanged] = given[exchanged] = _bits_of_exchange(traits, weights, left[exchanged], right[exchanged])
     unlike = np.flatnonzero(family == VETO)
     family[unlike] = family_by_letters(traits, left[unlike], right[unlike])
     # Where further names are missing on one side, twins may stand behind an exchange as well.
@@ -243,8 +245,27 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
     _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
     family[shared & other_used_name(traits, left, right)] += OTHER_USED_BITS
-    half = (doubt == 0) & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
+    half = (doubt == 0) & ~exchanged & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
     return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
+
+
+def _bits_of_exchange(traits: Traits, weights: Weights, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return half of what an exchange of the family name and the given name says, by how rare the rarer of the two ways is.
+
+    SAID MZE and MZE SAID are two men where both words are family names and given names; MARTIN PAUL and PAUL MARTIN are not.
+
+    Args:
+        traits: All traits.
+        weights: What their values weigh.
+        left, right: (pairs,) rows.
+    """
+    one, two = (
+        weights.families[rows].min(axis=1, where=traits.families[rows] >= 0, initial=2 * MOST_FUZZY) for rows in (left, right)
+    )
+    # A third word in common says what a second given name in common does.
+    third = (traits.words[left] == traits.words[right]) & ((traits.given[left, 1] >= 0) | (traits.given[right, 1] >= 0))
+    rarer = np.maximum(one + weights.given[left], two + weights.given[right]) + np.where(third, MOST_SECOND, 0.0)
+    return np.asarray(np.clip((rarer - EXCHANGED_BITS) / 2, 0.0, MOST_FUZZY))
 
 
 def _weigh_given(
@@ -269,8 +290,9 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
     alike = alike & ~two_places & ~vague & ~other_names
     further = further_family_name(traits, left, right)
-    less = np.where(one_place, 0.0, np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
-    more = np.where(further, FURTHER_ABROAD_BITS, 0.0) + (CAUTION_BITS if len(traits.keys) < _LEAST_PERSONS else 0.0)
+    small = len(traits.keys) < _LEAST_PERSONS
+    less = np.where(one_place, np.where(abroad & (not small), PLAIN_BITS, 0.0), np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
+    more = np.where(further, FURTHER_NAME_BITS, 0.0) + (CAUTION_BITS if small else 0.0)
     cases = (alike & ~further, abroad, further, other_names | vague, two_places)
     return np.select(cases, [less, more, FURTHER_NAME_BITS, CAUTION_BITS, 0.0], PLAIN_BITS)
 

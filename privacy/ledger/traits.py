@@ -174,7 +174,7 @@ def all_names(family: str | None, given: str | None) -> str | None:
 
 
 class Compound(IntEnum):
-    """How the first given name is written: with a hyphen, or as two words that often are one name."""
+    """How the first given name is written: with a hyphen (or as one that has none by custom), or as two words that often are one."""
 
     NO = 0
     HYPHEN = 1
@@ -188,12 +188,13 @@ def compound_of(given: str | None) -> Compound:
         given: Given names as written.
 
     Example:
-        >>> [int(compound_of(name)) for name in ("Jean-Noël Paul", "Jean Noël", "Paul Jean-Noël", "Jean Adam")]
-        [1, 2, 0, 0]
+        >>> [int(compound_of(name)) for name in ("Jean-Noël Paul", "Jean Noël", "Paul Jean-Noël", "Jean Adam", "Mohamed Amine")]
+        [1, 2, 0, 0, 1]
     """
-    if given and _COMPOUND.match(given.strip()):
+    words = given_tokens(given)
+    if (given and _COMPOUND.match(given.strip())) or words[:2] in given_names().united:
         return Compound.HYPHEN
-    return Compound.TWO_WORDS if given_names().compound(given_tokens(given)) else Compound.NO
+    return Compound.TWO_WORDS if given_names().compound(words) else Compound.NO
 
 
 def parse_date(text: str | None) -> PartialDate | None:

@@ -7,11 +7,12 @@ country itself by its share of the file. Shares are drawn towards a prior while 
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from unibase.privacy.ledger.comparable import Traits
+from unibase.privacy.ledger.comparable import NEAR_NAME, Traits
 
 DAY_BITS = 14.5
 """A full date of birth in common: one in 23,000."""
@@ -64,7 +65,7 @@ def without_default_dates(traits: Traits) -> Traits:
 def weights_of(traits: Traits) -> Weights:
     """Return what the values of each row of `traits` weigh in this file."""
     abroad = traits.country > 0
-    families = np.column_stack([_family_bits(traits, column, abroad) for column in traits.families.T])
+    families = _as_one_name(traits, np.column_stack([_family_bits(traits, column, abroad) for column in traits.families.T]))
     writing = np.where(traits.given[:, 0] >= 0, traits.of_given.writing[traits.given[:, 0]], -1)
     share = np.zeros(max(len(traits.of_given.writing), 1))
     np.maximum.at(share, traits.of_given.writing, traits.of_given.share)
@@ -104,6 +105,22 @@ def _family_bits(traits: Traits, column: np.ndarray, abroad: np.ndarray) -> np.n
     everywhere = _bits(count, np.full(len(column), float(len(traits.keys))), *_FAMILY)
     within, size = _counts(traits, column, traits.country)
     return np.where(abroad, np.minimum(everywhere, _bits(within, size, *_FAMILY_ABROAD)), everywhere)
+
+
+def _as_one_name(traits: Traits, bits: np.ndarray) -> np.ndarray:
+    """Return the bits of family names, of two that are one name in a record the lesser: a slip of DEMIR is no rare name.
+
+    Args:
+        traits: All traits.
+        bits: (rows, 3) bits of each name.
+    """
+    for a, b in combinations(range(bits.shape[1]), 2):
+        rows = np.flatnonzero((traits.families[:, a] >= 0) & (traits.families[:, b] >= 0))
+        near = traits.names.alike(*(traits.families[rows, at].astype(np.int64) for at in (a, b)))
+        # A half of a compound name is as like as can be, and a name of its own.
+        rows = rows[(near >= NEAR_NAME) & (near < 1.0)]
+        bits[rows, a] = bits[rows, b] = np.minimum(bits[rows, a], bits[rows, b])
+    return bits
 
 
 def _bearers(traits: Traits) -> np.ndarray:

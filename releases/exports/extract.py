@@ -86,7 +86,7 @@ def extract(
     _refuse_few(pseudonyms.height, int(about["min_cell"]))
     _refuse_beside_others(release, request, subjects, int(about["min_cell"]), audit)
     joins = _joins(release, request, key, audit)
-    refuse_over(joins, about.get("extract_limit"))
+    refuse_over(joins, about.get("extract_limit"), request.joins)
     destination = target / f"{request.name}.tar.age"
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
@@ -190,19 +190,20 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
 
 
 def _joins(release: Path, request: Request, key: Key, audit: AuditLog | None) -> list[Joined]:
-    """Return what the request and each extract that other projects were given of the release tell together."""
-    digest = sha256_file(release / manifest.MANIFEST)
+    """Return what the request and each extract that other projects were given tell together, of any version of the study."""
+    versions = {sha256_file(path): path.parent for path in sorted(release.parent.glob(f"*/{manifest.MANIFEST}"))}
+    versions |= {sha256_file(release / manifest.MANIFEST): release}
     others = {
-        entry["project"]: entry
+        (entry["project"], entry["manifest"]): entry
         for entry in _extracts(audit)
-        if entry["manifest"] == digest and entry["project"] != request.project and "asked" in entry
+        if entry["manifest"] in versions and entry["project"] != request.project and "asked" in entry
     }
     mine = _leaving(release, request, key) if others else None
     found = []
-    for project, entry in sorted(others.items()):
+    for (project, digest), entry in sorted(others.items()):
         asked = {**entry["asked"], "recipients": ["-"], "subjects": entry.get("subjects", [])}
         assert mine is not None
-        found.append(joined(project, _leaving(release, Request.model_validate(asked), key), mine))
+        found.append(joined(project, _leaving(versions[digest], Request.model_validate(asked), key), mine))
     return found
 
 

@@ -54,6 +54,8 @@ class Request(_Strict):
         head_images: Why images that may show a face leave as well; empty keeps them out.
         noise: Most noise in measured numbers, as a share of a column's spread, within what a measurement repeats to; days from the
             index move by up to a week. It is the project's own, so that two projects share no value. 0 leaves values exact.
+        joins: Why rows may leave that can be joined with those of an earlier extract, such as the approval that allows it. Without
+            it such a request is refused; a limit that the release sets stands whatever is said here.
         dates: `relative` gives days from the index; `month` and `year` the first day; `none` leaves dates out.
     """
 
@@ -71,6 +73,7 @@ class Request(_Strict):
     head_images: str = ""
     given_to: str = ""
     noise: float = Field(default=0.1, ge=0, le=1)
+    joins: str = ""
 
     @property
     def name(self) -> str:
@@ -81,7 +84,7 @@ class Request(_Strict):
     def digest(self) -> str:
         """Digest of all that the request asks for; to whom it is encrypted does not count."""
         # Exact values are what was given before there was noise: such a request is the same one.
-        apart = {"recipients", "given_to"} | ({"noise"} if self.noise == 0 else set())
+        apart = {"recipients", "given_to", "joins"} | ({"noise"} if self.noise == 0 else set())
         return digest_of(self.model_dump(mode="json", by_alias=True, exclude=apart))
 
 

@@ -95,6 +95,11 @@ class File:
         return sum(value(other) == value(one) for other in mine), len(mine)
 
     def family_bits(self, one: Traits, name: str) -> float:
+        """The bits of a name, at most those of another of the record that is a slip of it."""
+        slips = [other for other in one.families if other != name and 0.85 <= near_family(other, name) < 1.0]
+        return min(self.bits_of_family(one, other) for other in [name, *slips])
+
+    def bits_of_family(self, one: Traits, name: str) -> float:
         everywhere = -math.log2((self.families[name] + 2.0) / (self.count + 2_000.0))
         if one.country in ("", "FR"):
             return everywhere
@@ -150,7 +155,7 @@ class File:
         if one.compound == 1 or len(one.given) < 2:
             return one.compound == 1
         alike = [other.compound for other in self.people if other.given[:2] == one.given[:2]]
-        return (alike.count(1) + 3 * (0.8 if 2 in alike else 0.2)) / (len(alike) + 3) >= 0.55
+        return (alike.count(1) + 3 * (0.8 if 2 in alike else 0.2)) / (len(alike) + 3) >= 0.5
 
     def two_names(self, a: str, b: str) -> bool:
         both = TABLE.exists(a) and TABLE.exists(b)
@@ -171,7 +176,8 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             continue
         names = family(one, two, file), given(one, two, file)
         if names == (None, None) and one.bag is not None and one.bag == two.bag:
-            family_bits, given_bits, doubt = 6.0, 6.0, one.words != two.words
+            family_bits = given_bits = exchanged(one, two, file)
+            doubt = one.words != two.words
         else:
             family_bits = fuzzy_family(one, two) if names[0] is None else names[0]
             said = fuzzy_given(one, two, file) if names[1] is None else names[1]
@@ -199,12 +205,12 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         alike = full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given
         plain = one.families == two.families and not vague
         if alike and plain and not (one.place and two.place):
-            caution = -4.0 if abroad else -6.0
+            caution = -5.0 if abroad else -6.0
         elif alike and plain and one.place == two.place:
-            caution = 0.0
+            caution = -1.0 if abroad and file.count >= 10_000 else 0.0
         elif abroad:
             # A small file cannot tell how common names and days are among those who were born in a country.
-            caution = (1.0 if further_family_name(one, two) else 0.0) + (2.0 if file.count < 10_000 else 0.0)
+            caution = (3.0 if further_family_name(one, two) else 0.0) + (2.0 if file.count < 10_000 else 0.0)
         elif further_family_name(one, two):
             caution = 3.0
         elif not plain:
@@ -229,6 +235,15 @@ def family(one: Traits, two: Traits, file: File) -> float | None:
     shared = set(one.families) & set(two.families)
     bits = sorted((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), reverse=True)
     return bits[0] + (min(5.0, 0.7 * bits[1]) if len(bits) > 1 else 0.0) if bits else None
+
+
+def exchanged(one: Traits, two: Traits, file: File) -> float:
+    """Half of what family and given names in each other's place say: little where both ways are names that are borne."""
+    ways = [
+        min((file.family_bits(who, name) for name in who.families), default=12.0) + file.given_bits(who) for who in (one, two)
+    ]
+    third = 5.0 if one.words == two.words and max(len(one.given), len(two.given)) > 1 else 0.0
+    return min(6.0, max(0.0, (max(ways) + third - 9.0) / 2))
 
 
 def other_used_name(one: Traits, two: Traits) -> bool:
@@ -393,13 +408,13 @@ def birth(one: Traits, two: Traits, file: File) -> float | None:
     if one.birth == two.birth:
         return min(file.birth_bits(one), file.birth_bits(two))
     if y1 == y2 and (one.vague or two.vague):
-        return 6.0
+        return 3.0
     if y1 == y2 and m1 == d2 and d1 == m2:
         return 9.0
     if (m1, d1) == (m2, d2) and not one.vague:
         return 3.0 if OSA.distance(str(y1), str(y2)) == 1 or abs(y1 - y2) == 1 else -2.0
     if y1 == y2 and (m1 == m2 or d1 == d2):
-        return 5.0
+        return 3.0
     return None
 
 

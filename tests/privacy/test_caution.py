@@ -41,10 +41,10 @@ CASES = {
         2.0,
     ),
     "no place": (married("BRAHIMI", "BRAHIMI", FRANCE), married("BRAHIMI", "BRAHIMI", NOWHERE), -6.0),
-    "no place, abroad": (married("BRAHIMI", "BRAHIMI", NOWHERE), married("BRAHIMI", "BRAHIMI", ALGERIA), -4.0),
+    "no place, abroad": (married("BRAHIMI", "BRAHIMI", NOWHERE), married("BRAHIMI", "BRAHIMI", ALGERIA), -5.0),
     "a slip in one name": (married("BRAHIMI", "BRAHMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 2.0),
     "a further name": (married("BRAHIMI", "TOUMI", FRANCE), married("BRAHIMI", "BRAHIMI", FRANCE), 3.0),
-    "a further name, abroad": (married("TOUMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 3.0),
+    "a further name, abroad": (married("TOUMI", "BRAHIMI", ALGERIA), married("BRAHIMI", "BRAHIMI", ALGERIA), 5.0),
     "two further names": (married("BRAHIMI", "TOUMI", FRANCE), married("BRAHIMI", "HADDAD", FRANCE), 2.0),
 }
 
@@ -72,6 +72,13 @@ def test_a_large_file_knows_how_common_names_and_days_are_abroad() -> None:
         one, two, _ = CASES[name]
         assert scored(one, two, 9_997) == (2.0, Doubt.NONE)
         assert scored(one, two, 9_998) == (0.0, Doubt.NONE)
+
+
+def test_a_large_file_asks_less_abroad_where_all_is_alike_and_as_much_as_in_france_for_a_further_name() -> None:
+    for name, few, many in (("all alike, abroad", 0.0, -1.0), ("a further name, abroad", 5.0, 3.0)):
+        one, two, _ = CASES[name]
+        assert scored(one, two, 9_997) == (few, Doubt.NONE)
+        assert scored(one, two, 9_998) == (many, Doubt.NONE)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ APART = {
     "half of a compound name, cut, and one whose hyphen is lost": (("Mari Monique", "F"), ("MarieValerie", "F")),
     "half of a compound name whose hyphen is lost": (("Jean", "M"), ("JEANPHILIBERT", "M")),
     "half of a compound name, misread": (("JFAN", "M"), ("Jean-Paul", "M")),
+    "a compound name without hyphen, and its half": (("Anne", "F"), ("ANNE MARIE", "F")),
+    "a compound name without hyphen, and its half, of men": (("Jean", "M"), ("JEAN LUC", "M")),
+    "a compound name that never has a hyphen": (("Mohamed", "M"), ("Mohamed Amine", "M")),
+    "a compound name that never has a hyphen, in another writing": (("Mohammed", "M"), ("Mohamed Amine", "M")),
+    "a compound name that never has a hyphen, of women": (("Fatima", "F"), ("Fatima Zahra", "F")),
+    "the beginning of three letters": (("Lou", "F"), ("Louise", "F")),
+    "the other's name and a second one": (("Lou", "F"), ("Marie Lou", "F")),
     "an initial": (("P", "M"), ("Pierre", "M")),
     "no given name": (("BEBE", "F"), ("BEBE", "F")),
 }
@@ -144,6 +151,18 @@ def test_one_name_written_in_two_ways_is_linked(name: str) -> None:
             person("DIARRA", "Moussa", "1970-05-17", "M", "99335", ins("1700599335031")),
             person("DIARRA", "Moussa", "1970-05-17", "M", "99335", ins("1700599335077")),
             "apart",
+        ),
+        # Both ways are names that are borne among the Comorian: two men, or one.
+        (
+            person("SAID", "Ali", "1968-07-11", "M", "99397"),
+            person("ALI", "Said", "1968-07-11", "M", "99397"),
+            "review",
+        ),
+        # A hospital that does not know the day beside one that does: a person looks.
+        (
+            person("DIARRA", "Moussa", "1970-01-01", "M", "99335"),
+            person("DIARRA", "Moussa", "1970-05-17", "M", "99335"),
+            "review",
         ),
         # The INS holds the place, and year and month of birth, where the record does not.
         (

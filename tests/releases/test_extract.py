@@ -178,7 +178,7 @@ def test_three_extracts_together_are_weighed(setting: Setting, tmp_path: Path) -
     few = next(a for a in range(91, 30, -1) if 0 < (ages >= a).sum() < 11 and (everybody["age_at_index"] < a).sum() > 11)
 
     def give(project: str, *conditions: Condition) -> None:
-        request = setting.request.model_copy(update={"project": project, "subjects": list(conditions)})
+        request = setting.request.model_copy(update={"project": project, "subjects": list(conditions), "joins": "26-001 c"})
         extract(setting.folder, request, KEY, tmp_path / "out", today=TODAY, actor="dpo", audit=audit)
 
     sex = {one: Condition.model_validate({"column": "sex", "in": [one]}) for one in "FM"}

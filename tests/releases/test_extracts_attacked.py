@@ -100,7 +100,9 @@ def test_the_command_attacks_two_opened_extracts_with_the_key(
         attack_releases(holder.release, first, second)
 
 
-def given(holder: Holder, log: AuditLog, project: str, columns: list[str], release: Path | None = None) -> list[str]:
+def given(
+    holder: Holder, log: AuditLog, project: str, columns: list[str], why: str = "", release: Path | None = None
+) -> list[str]:
     """Have an extract made beside those of a log, and return what is told of it and them together."""
     request = Request(
         project=project,
@@ -108,6 +110,7 @@ def given(holder: Holder, log: AuditLog, project: str, columns: list[str], relea
         recipients=[str(holder.identity.to_public())],
         expires=date(2030, 1, 1),
         variables={"analysis": columns},
+        joins=why,
     )
     extract(release or holder.release, request, KEY, log.path.parent, today=date(2026, 1, 1), actor="dpo", audit=log)
     return list(log.entries()[-1]["details"]["joins"])
@@ -119,10 +122,13 @@ VOLUME, ENTROPY = "CT_GTV_original_shape_MeshVolume", "CT_GTV_original_glcm_Join
 def test_what_a_request_joins_with_earlier_extracts_is_told_before_it_leaves(holder: Holder, tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "extracts.jsonl")
     assert given(holder, log, "alpha", [VOLUME, "ldh"]) == []
-    (told,) = given(holder, log, "beta", ["ldh", VOLUME, ENTROPY])
+    with pytest.raises(UserError, match=r"alpha, the rows of .* 3 are allowed .*joins: approval"):
+        given(holder, log, "beta", ["ldh", VOLUME, ENTROPY])
+    (told,) = given(holder, log, "beta", ["ldh", VOLUME, ENTROPY], why="approval 26-001 c")
+    assert log.entries()[-1]["details"]["asked"]["joins"] == "approval 26-001 c"
     rows = re.search(r"alpha, the rows of (\d+) of 60 subjects can be joined by 2 columns that both hold \(CT_GTV", told)
     assert rows and int(rows[1]) > 20
-    none, some = given(holder, log, "gamma", [ENTROPY])
+    none, some = given(holder, log, "gamma", [ENTROPY], why="approval 26-001 d")
     assert "the rows of 0 of 60 subjects can be joined by 0 columns" in none and "by 1 columns" in some
 
 
@@ -132,9 +138,18 @@ def test_a_request_that_joins_more_than_a_release_allows_is_refused(tmp_path: Pa
     holder, log = Holder(release, pyrage.x25519.Identity.generate(), tmp_path), AuditLog(tmp_path / "extracts.jsonl")
     given(holder, log, "alpha", [VOLUME, "ldh"])
     with pytest.raises(UserError, match=r"with the extract of alpha, the rows of .* 2 columns .* allows 5\.0%"):
-        given(holder, log, "beta", [VOLUME, "ldh"])
+        given(holder, log, "beta", [VOLUME, "ldh"], why="the limit of the study stands")
     assert len(log.entries()) == 1 and not (tmp_path / "beta.tar.age").exists()
     given(holder, log, "beta", [ENTROPY])
+
+
+def test_an_extract_of_another_version_of_the_study_counts_as_well(tmp_path: Path) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=SUBJECTS, genes=3)
+    first, second = (publish_release(replace(inputs, version=version), tmp_path / "out") for version in ("1.0.0", "1.0.1"))
+    holder, log = Holder(first, pyrage.x25519.Identity.generate(), tmp_path), AuditLog(tmp_path / "extracts.jsonl")
+    given(holder, log, "alpha", [VOLUME, "ldh"])
+    with pytest.raises(UserError, match=r"with the extract of alpha, the rows of"):
+        given(holder, log, "beta", [VOLUME, "ldh"], release=second)
 
 
 def test_noise_of_one_project_is_the_same_in_every_version_and_another_in_every_project() -> None:
