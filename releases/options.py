@@ -63,6 +63,9 @@ class Release(Section):
     birth: Literal["day", "month", "year"] = "year"
     """What the timeline tells of dates of birth. Days lived, from birth to death, are true days: a list of deaths knows them.
     Ages, windows and endpoints are worked out before, from the day."""
+    ages: Literal["bands", "years"] = "bands"
+    """Where births are told to the year: ages from 20 to 39 in bands of ten years and from 40 to 54 of five, by the middle, for a list
+    of deaths holds few who died young; or all in single years. A birth is then what the told age leaves open."""
     attack_limits: dict[AttackName, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Attack to the share of subjects that it may single out, such as `life-span: 0.05`; a release over one is not published. `unibase
     attack RELEASE` shows the shares. `extracts` holds for `unibase extract`: a request by which more could be joined with an

@@ -63,10 +63,12 @@ from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving, rows_key
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.signing import sign
+from unibase.releases.content.told_ages import births_left_open, told_ages
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy, measure
 from unibase.releases.images.nnunet import told_of_datasets
 from unibase.releases.images.shipped import Voxels
+from unibase.releases.options import Release
 from unibase.releases.report.section import evidence_names
 
 
@@ -79,11 +81,12 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
     # Where an assay was harmonised, the store of the chosen samples has the layer with the harmonised values.
     assays |= {path.stem: path for path in sorted(run.place(HARMONISED).glob("*.zarr"))}
     splits = linked.table("splits")
+    subjects, born = _ages(linked.table("subjects"), study.release)
     return ReleaseInputs(
         study=study.study,
         title=study.title or study.study,
         version=version,
-        subjects=linked.table("subjects"),
+        subjects=subjects,
         events=run.place(TIMELINE),
         features=_features(run),
         analysis=linked.folder / "analysis.parquet",
@@ -114,11 +117,20 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         mask_agreement=MASK_AGREEMENT.read(run.place(AGREEMENT_TABLE)),
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
-        leaving=Leaving(_rows_key(run), study.release.birth),
+        leaving=Leaving(_rows_key(run), study.release.birth, born),
         attack_limits={str(name): limit for name, limit in study.release.attack_limits.items()},
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _ages(subjects: pl.DataFrame, asked: Release) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return the subjects with their ages as they are told, and the births that these leave open; none where more is told."""
+    if asked.birth != "year":
+        return subjects, None
+    if asked.ages == "bands":
+        subjects = told_ages(subjects)
+    return subjects, births_left_open(subjects, in_bands=asked.ages == "bands")
 
 
 def _flow(linked: Linked) -> list[dict[str, object]]:

@@ -33,7 +33,7 @@ CAUTION_BITS = 2.0
 who were born in that country. A smaller file cannot tell that, and asks for as much of any slip abroad."""
 PLAIN_BITS = -1.0
 """Bits less that are asked for where neither is so and no place speaks against it: in France where a given name or a date is
-written wrongly, abroad where all is alike and the file is not small."""
+written wrongly, and abroad where the file is not small; half of it there where the day stands for none."""
 FURTHER_NAME_BITS = 3.0
 """Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
 after a marriage, or two who share a name. Of such pairs abroad between the usual bound and this one, one in 30 was two persons."""
@@ -243,6 +243,9 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     # Where further names are missing on one side, twins may stand behind an exchange as well.
     doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
     doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
+    # A name that is nearly the other's, or a half of it, says no more than one that is equal.
+    equal = [_commonest_family(traits, weights, rows[unlike]) for rows in (left, right)]
+    family[unlike] = np.minimum(family[unlike], np.minimum(*equal))
     _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
     family[shared & other_used_name(traits, left, right)] += OTHER_USED_BITS
     half = (doubt == 0) & ~exchanged & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
@@ -259,13 +262,16 @@ def _bits_of_exchange(traits: Traits, weights: Weights, left: np.ndarray, right:
         weights: What their values weigh.
         left, right: (pairs,) rows.
     """
-    one, two = (
-        weights.families[rows].min(axis=1, where=traits.families[rows] >= 0, initial=2 * MOST_FUZZY) for rows in (left, right)
-    )
+    one, two = (_commonest_family(traits, weights, rows) for rows in (left, right))
     # A third word in common says what a second given name in common does.
     third = (traits.words[left] == traits.words[right]) & ((traits.given[left, 1] >= 0) | (traits.given[right, 1] >= 0))
     rarer = np.maximum(one + weights.given[left], two + weights.given[right]) + np.where(third, MOST_SECOND, 0.0)
     return np.asarray(np.clip((rarer - EXCHANGED_BITS) / 2, 0.0, MOST_FUZZY))
+
+
+def _commonest_family(traits: Traits, weights: Weights, rows: np.ndarray) -> np.ndarray:
+    """Return the bits of the commonest family name of each of some rows."""
+    return np.asarray(weights.families[rows].min(axis=1, where=traits.families[rows] >= 0, initial=2 * MOST_FUZZY))
 
 
 def _weigh_given(
@@ -292,7 +298,8 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     further = further_family_name(traits, left, right)
     small = len(traits.keys) < _LEAST_PERSONS
     less = np.where(one_place, np.where(abroad & (not small), PLAIN_BITS, 0.0), np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
-    more = np.where(further, FURTHER_NAME_BITS, 0.0) + (CAUTION_BITS if small else 0.0)
+    usual = np.where(vague, PLAIN_BITS / 2, PLAIN_BITS) if not small else CAUTION_BITS
+    more = np.where(further, FURTHER_NAME_BITS + (CAUTION_BITS if small else 0.0), usual)
     cases = (alike & ~further, abroad, further, other_names | vague, two_places)
     return np.select(cases, [less, more, FURTHER_NAME_BITS, CAUTION_BITS, 0.0], PLAIN_BITS)
 

@@ -48,6 +48,8 @@ def attack(release: Path | str) -> list[Attack]:
     about = manifest.read(release) if (release / manifest.MANIFEST).exists() else {}
     # What a policy made coarser tells no year of age.
     known = subjects.drop(about.get("coarsened", {}), strict=False)
+    # Where births are told as what the ages leave open, an age adds nothing, and may be the middle of a band.
+    known = known.drop("AGE", strict=False) if "births" in about else known
     spans = life_spans(events, known, adtte)
     return [
         among_members(spans),

@@ -22,6 +22,9 @@ Birth = Literal["day", "month", "year"]
 _ROWS = (("source", "source_row"), ("SRCDOM", "SRCSEQ"))
 """Columns that name a table of a source, and a row of it."""
 _KEYED = " A keyed number stands for it: the custodian's key tells the row (unibase explain --key-file)."
+_IN_BANDS = (
+    " From 20 to 39 in bands of ten years (35: 30 to 39), from 40 to 54 of five (47: 45 to 49): the middle stands for all."
+)
 _EVERY = {"month": "1mo", "year": "1y"}
 
 
@@ -32,15 +35,17 @@ class Leaving:
     Attributes:
         rows_key: Secret under which numbers of source rows are replaced; None leaves them.
         birth: What is told of dates of birth in the timeline.
+        born: `subject_id, from, to` of births that ages leave open (`told_ages`), which are told in the place of the year.
     """
 
     rows_key: bytes | None = field(default=None, repr=False)
     birth: Birth = "day"
+    born: pl.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a block of a table as it leaves. `frame`: rows of any table of a release."""
         if self.birth != "day" and {"code", "time_max"} <= set(frame.columns):
-            frame = _coarser_births(frame, self.birth)
+            frame = _coarser_births(frame, self.birth, self.born)
         for source, row in _ROWS:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
                 frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
@@ -58,7 +63,12 @@ class Leaving:
             words = pl.when(is_row).then(words + _KEYED).otherwise(words)
         if self.birth != "day":
             is_time = (pl.col("table") == "timeline") & pl.col("column").is_in(["time", "time_min", "time_max"])
-            words = pl.when(is_time).then(words + f" Of births the {self.birth} alone.").otherwise(words)
+            left = f" Of births the {self.birth} alone."
+            if self.born is not None:
+                left = " Of births what the age at the index leaves open (time_min to time_max); time is a 1 January between."
+                is_age = (pl.col("table") == "subjects") & (pl.col("column") == "AGE")
+                words = pl.when(is_age).then(words + _IN_BANDS).otherwise(words)
+            words = pl.when(is_time).then(words + left).otherwise(words)
         return dictionary.with_columns(words.alias("derivation"))
 
 
@@ -138,13 +148,21 @@ def _left(word: np.ndarray, bits: int) -> np.ndarray:
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
-def _coarser_births(frame: pl.DataFrame, birth: Birth) -> pl.DataFrame:
-    """Return events with births known to the month or the year: the first instant, and all that it can mean."""
-    born = (pl.col("code").cast(pl.String) == "MEDS_BIRTH") & pl.coalesce("time", "time_min").is_not_null()
+def _coarser_births(frame: pl.DataFrame, birth: Birth, born: pl.DataFrame | None) -> pl.DataFrame:
+    """Return events with births known to the month or the year, or to what an age leaves open, and all that they can mean.
+
+    The time of a birth is the first instant of its month or year; of what an age leaves open, a 1 January near the middle.
+    """
+    is_birth = (pl.col("code").cast(pl.String) == "MEDS_BIRTH") & pl.coalesce("time", "time_min").is_not_null()
     begins = pl.coalesce("time_min", "time").dt.truncate(_EVERY[birth])
     ends = pl.coalesce("time_max", "time").dt.truncate(_EVERY[birth]).dt.offset_by(_EVERY[birth]).dt.offset_by("-1us")
     new = {"time": begins, "time_min": begins, "time_max": ends}
     types = frame.schema
+    if born is not None:
+        frame = frame.join(born, on="subject_id", how="left", maintain_order="left")
+        middle = pl.min_horizontal(pl.col("from") + (pl.col("to") - pl.col("from")) / 2 + pl.duration(days=182), "to")
+        of_age = {"time": middle.dt.truncate("1y"), "time_min": pl.col("from"), "time_max": pl.col("to")}
+        new = {name: pl.coalesce(of_age[name], value) for name, value in new.items()}
     return frame.with_columns(
-        pl.when(born).then(value).otherwise(name).cast(types[name]).alias(name) for name, value in new.items()
-    )
+        pl.when(is_birth).then(value).otherwise(name).cast(types[name]).alias(name) for name, value in new.items()
+    ).select(types.names())

@@ -325,6 +325,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "disclosure": {} if promised is None else asdict(promised),
         "coarsened": inputs.policy.coarser(),
         "told_elsewhere": dict(content.told_elsewhere),
+        **({"births": "by age"} if inputs.leaving.born is not None else {}),
         "flow": [
             {"step": step.step, "kept": step.kept, "excluded": step.excluded, "reason": step.reason}
             for step in weighed.flow

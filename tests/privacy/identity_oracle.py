@@ -189,6 +189,8 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             family_bits -= 5.0 if names[0] is not None and other_used_name(one, two) else 0.0
             doubt |= half and not written_together
             doubt |= names[0] is None and family_bits < 6.0
+            if names[0] is None:
+                family_bits = min(family_bits, *(file.family_bits(who, name) for who in (one, two) for name in who.families))
         dates = birth(one, two, file)
         if dates is None:
             continue
@@ -210,7 +212,9 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             caution = -1.0 if abroad and file.count >= 10_000 else 0.0
         elif abroad:
             # A small file cannot tell how common names and days are among those who were born in a country.
-            caution = (3.0 if further_family_name(one, two) else 0.0) + (2.0 if file.count < 10_000 else 0.0)
+            small = file.count < 10_000
+            usual = 2.0 if small else -0.5 if vague else -1.0
+            caution = 3.0 + (2.0 if small else 0.0) if further_family_name(one, two) else usual
         elif further_family_name(one, two):
             caution = 3.0
         elif not plain:

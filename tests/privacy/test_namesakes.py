@@ -158,6 +158,12 @@ def test_one_name_written_in_two_ways_is_linked(name: str) -> None:
             person("ALI", "Said", "1968-07-11", "M", "99397"),
             "review",
         ),
+        # A family name that is the end of another one, and is common where both were born.
+        (
+            person("SIVAKUMAR", "Nadarajah", "1950-12-31", "M", "99235"),
+            person("KUMAR", "Nadarajah", "1950-12-31", "M", "99235"),
+            "review",
+        ),
         # A hospital that does not know the day beside one that does: a person looks.
         (
             person("DIARRA", "Moussa", "1970-01-01", "M", "99335"),
