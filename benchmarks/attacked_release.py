@@ -23,6 +23,7 @@ from unibase.privacy.keys import Key
 from unibase.releases.attack.life_spans import GOMPERTZ, among_all_dead, among_members, life_spans
 from unibase.releases.attack.of_extracts import Opened, by_equal_values, by_foretold, by_nearest
 from unibase.releases.content.leaving import Birth, Leaving
+from unibase.releases.content.told_ages import births_left_open, told_ages
 from unibase.releases.exports.extract_noise import Noise, moved
 
 DAY = datetime(2020, 1, 1)
@@ -54,6 +55,41 @@ def drawn_list(seed: int, shift_days: int = 1_826) -> dict[str, np.ndarray]:
         ages = mode + spread * np.log(np.exp(-mode / spread) - np.log(rng.random(size)))
         found[sex] = np.sort(ages[np.isfinite(ages)] * 365.25)
     return found
+
+
+def aged(events: pl.DataFrame, sexes: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return the subjects with an index of up to five years before death, and the age at it."""
+    rng = np.random.default_rng(seed + 2_000)
+    days = pl.Series("back", rng.integers(1, 1_826, sexes.height))
+    born, died = (
+        events.filter(pl.col("code") == code).sort("subject_id").select("subject_id", pl.col("time").alias(code))
+        for code in ("MEDS_BIRTH", "MEDS_DEATH")
+    )
+    both = sexes.join(born, on="subject_id").join(died, on="subject_id").sort("subject_id").with_columns(days)
+    index = (pl.col("MEDS_DEATH") - pl.duration(days=pl.col("back"))).dt.date()
+    both = both.with_columns(index.alias("INDEXDT"))
+    later = pl.col("INDEXDT").dt.ordinal_day() < pl.col("MEDS_BIRTH").dt.ordinal_day()
+    years = pl.col("INDEXDT").dt.year() - pl.col("MEDS_BIRTH").dt.year() - later.cast(pl.Int32)
+    return both.select("subject_id", "SEX", "INDEXDT", years.cast(pl.Float64).alias("AGE"))
+
+
+def on_ages(subjects: int, seeds: list[int]) -> None:
+    """Print what ages at the index add to births to the year, and what is left where both tell the same."""
+    print("\nages and births | among the study's dead | with a department's deaths, expected")
+    for told in ("year of birth and age in years", "by age in years", "by age in bands"):
+        members, expected = 0, 0
+        for seed in seeds:
+            events, sexes = lives(subjects, seed)
+            known = aged(events, sexes, seed)
+            born, shown = None, known
+            if told != "year of birth and age in years":
+                in_bands = told.endswith("bands")
+                born, shown = births_left_open(told_ages(known) if in_bands else known, in_bands=in_bands), sexes
+            spans = life_spans(Leaving(birth="year", born=born).apply(events), shown)
+            members += among_members(spans).singled_out
+            expected += among_all_dead(spans, 1_826).singled_out
+        of = subjects * len(seeds)
+        print(told, *(f"| {n} of {of}, {interval(n, of)}" for n in (members, expected)))
 
 
 def on_life_spans(subjects: int, seeds: list[int]) -> None:
@@ -150,6 +186,7 @@ def main() -> None:
     subjects = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     seeds = [int(one) for one in sys.argv[2:]] or [1, 2, 3]
     on_life_spans(subjects, seeds)
+    on_ages(subjects, seeds)
     on_extracts(subjects, seeds)
     on_cox(subjects, seeds)
 

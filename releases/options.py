@@ -69,4 +69,4 @@ class Release(Section):
     attack_limits: dict[AttackName, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Attack to the share of subjects that it may single out, such as `life-span: 0.05`; a release over one is not published. `unibase
     attack RELEASE` shows the shares. `extracts` holds for `unibase extract`: a request by which more could be joined with an
-    earlier extract of the release is refused."""
+    earlier extract of the study is refused; without it one that joins more than 3 rows, unless it says why it may."""
