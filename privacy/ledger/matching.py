@@ -33,7 +33,7 @@ CAUTION_BITS = 2.0
 who were born in that country. A smaller file cannot tell that, and asks for as much of any slip abroad."""
 PLAIN_BITS = -1.0
 """Bits less that are asked for where neither is so and no place speaks against it: in France where a given name or a date is
-written wrongly, and abroad where the file is not small; half of it there where the day stands for none."""
+written wrongly, and abroad where the file is not small."""
 FURTHER_NAME_BITS = 3.0
 """Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
 after a marriage, or two who share a name. Of such pairs abroad between the usual bound and this one, one in 30 was two persons."""
@@ -298,8 +298,7 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     further = further_family_name(traits, left, right)
     small = len(traits.keys) < _LEAST_PERSONS
     less = np.where(one_place, np.where(abroad & (not small), PLAIN_BITS, 0.0), np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
-    usual = np.where(vague, PLAIN_BITS / 2, PLAIN_BITS) if not small else CAUTION_BITS
-    more = np.where(further, FURTHER_NAME_BITS + (CAUTION_BITS if small else 0.0), usual)
+    more = np.where(further, FURTHER_NAME_BITS + (CAUTION_BITS if small else 0.0), CAUTION_BITS if small else PLAIN_BITS)
     cases = (alike & ~further, abroad, further, other_names | vague, two_places)
     return np.select(cases, [less, more, FURTHER_NAME_BITS, CAUTION_BITS, 0.0], PLAIN_BITS)
 

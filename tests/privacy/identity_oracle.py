@@ -213,7 +213,7 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         elif abroad:
             # A small file cannot tell how common names and days are among those who were born in a country.
             small = file.count < 10_000
-            usual = 2.0 if small else -0.5 if vague else -1.0
+            usual = 2.0 if small else -1.0
             caution = 3.0 + (2.0 if small else 0.0) if further_family_name(one, two) else usual
         elif further_family_name(one, two):
             caution = 3.0
