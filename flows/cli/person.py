@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -93,6 +93,60 @@ def person_readmit(study: Path, *, named: Named = _NOBODY) -> None:
     from unibase.flows.vault.rights_desk import readmit
 
     print(readmit(study, named.told(), named.centre))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RightValues:
+    """The right values; `none` where one is not known, `?` to be asked for it unseen.
+
+    Attributes:
+        ins: Matricule INS, 15 digits.
+        birth_date: Date of birth, YYYY-MM-DD, cut to what is known.
+        family_name: Family name at birth.
+        used_name: Family name in use.
+        given_names: Given names, the first one first.
+        sex: F or M.
+        birth_place: INSEE code of the commune or country of birth.
+    """
+
+    ins: str | None = None
+    birth_date: str | None = None
+    family_name: str | None = None
+    used_name: str | None = None
+    given_names: str | None = None
+    sex: str | None = None
+    birth_place: str | None = None
+
+    def told(self) -> dict[str, str]:
+        """Return the values that are given, by column of PEOPLE; ask for those that should not stand in the history of a shell."""
+        named = {"family_name": "birth_family_name", "used_name": "used_family_name", "birth_place": "birth_place_code"}
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        asked = {name: getpass.getpass(f"{name} (not shown): ") if value == "?" else value for name, value in given.items()}
+        return {named.get(name, name): value for name, value in asked.items()}
+
+
+_NO_VALUES = RightValues()
+
+
+@person_app.command(name="correct")
+def person_correct(study: Path, *, named: Named = _NOBODY, right: RightValues = _NO_VALUES, take_back: bool = False) -> None:
+    """Correct the identity that a hospital has wrong, until its own export does: an INS, a birth, a name, a number given away.
+
+    The next night judges the links of the record again; images, features and releases follow, and earlier releases are marked.
+
+    Example: `unibase person correct study.yaml --centre lyon --number 80106744 --birth-date 1956-03-12`
+
+    Args:
+        study: The study file.
+        take_back: Take all corrections of the number back: what its hospital says counts again.
+    """
+    from unibase.flows.vault import correcting
+
+    if take_back:
+        print(correcting.take_back(study, named.told(), named.centre))
+    else:
+        print(correcting.correct(study, named.told(), named.centre, right.told()))
 
 
 @person_app.command(name="register")

@@ -13,11 +13,12 @@ from unibase.clinical.formats.stated_objections import may_tell_objections, read
 from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import ERASED, LEDGER, OBJECTIONS
+from unibase.flows.study.places import CORRECTIONS, ERASED, LEDGER, OBJECTIONS
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.privacy.custody.corrected import corrected, read_corrections, wrong_rows
 from unibase.privacy.custody.objections import ANY_SYSTEM, REGISTER, add_to_register, identifiers, read_register
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
@@ -43,6 +44,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
     files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
     frames = [_people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
     listed = read_erased(run.place(ERASED)).without(pl.concat([PEOPLE.empty(), *frames]))
+    listed = _with_corrections(run, listed)
     _check_whole(run, listed)
     people = PEOPLE.write(listed, run.place(PEOPLE_TABLE))
     run.place(PEOPLE_TABLE).chmod(0o600)
@@ -70,6 +72,19 @@ def resolve_people(run: Run) -> persons.LinkReport:
     }
     run.say("; ".join([f"people: {linked}", *(f"{what}: {count}" for what, count in told.items() if count)]))
     return report
+
+
+def _with_corrections(run: Run, listed: pl.DataFrame) -> pl.DataFrame:
+    """Return the people with what the custodian corrected (`unibase person correct`), and tell what the sources say of it."""
+    found = corrected(listed, read_corrections(CORRECTIONS.of(run.study.work.root)))
+    if found.applied:
+        run.say(f"people: {found.applied} values stand as the custodian corrected them; the sources still say otherwise")
+    if found.contradicted:
+        run.say(
+            f"people: of {len(found.contradicted)} records the source now says neither the value that was corrected nor the right one. "
+            "The source counts; look at it: unibase person find"
+        )
+    return found.people
 
 
 def _check_whole(run: Run, listed: pl.DataFrame) -> None:
@@ -219,7 +234,8 @@ def needles(run: Run) -> list[Needle]:
     """Return what must not be found in a release of `run`: identifiers, whole names and birth dates of all persons."""
     people = PEOPLE.read(run.place(PEOPLE_TABLE))
     found: set[Needle] = set()
-    for row in people.to_dicts():
+    wrong = wrong_rows(people, read_corrections(CORRECTIONS.of(run.study.work.root)))
+    for row in [*people.to_dicts(), *wrong.to_dicts()]:
         subject = run.lookup.find(row["centre"], row["system"], row["identifier"])
         for value in (row["identifier"], row["ins"]):
             if value and len(value) >= _LEAST_IDENTIFIER:

@@ -38,6 +38,7 @@ class Place:
 
 PEOPLE = Place("vault/people.parquet", "Who the sources name, in clear")
 OBJECTIONS = Place("vault/objections.parquet", "Who objects to the use of their records, in clear")
+CORRECTIONS = Place("vault/corrections.parquet", "What the custodian corrected of persons, in clear")
 ERASED = Place("vault/erased.json", "Keyed digests of the numbers of persons who were erased")
 LEDGER = Place("vault/identity", "The identity ledger: who is who")
 FETCHED = Place("vault/fetched/{centre}", "Images as an archive or a store gave them, in clear")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unibase.flows.study.places import ERASED, LEDGER, OBJECTIONS, PEOPLE
+from unibase.flows.study.places import CORRECTIONS, ERASED, LEDGER, OBJECTIONS, PEOPLE
 from unibase.privacy.custody.erasing import Holders
 
 
@@ -15,4 +15,4 @@ def holders(root: Path) -> Holders:
         root: Folder of the workspace.
     """
     review = root / "vault" / "review.html"
-    return Holders(LEDGER.of(root), OBJECTIONS.of(root), ERASED.of(root), PEOPLE.of(root), review)
+    return Holders(LEDGER.of(root), OBJECTIONS.of(root), ERASED.of(root), PEOPLE.of(root), review, CORRECTIONS.of(root))

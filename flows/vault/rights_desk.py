@@ -96,9 +96,9 @@ def find(study_file: Path, number: str, centre: str | None) -> str:
     Raises:
         UserError: If nobody has it, or several persons have.
     """
-    asked = _person(study_file, number, centre)
+    asked = person_of(study_file, number, centre)
     objects = asked.subject_id in objecting(asked.study)
-    _log(asked, "person-find")
+    log_asked(asked, "person-find")
     lines = [f"subject_id {asked.subject_id}; {len(asked.records)} records; {'objects' if objects else 'does not object'}"]
     for row in asked.people.filter(~persons.is_same_as()).sort("centre", "system", "identifier").iter_rows(named=True):
         said = [row["birth_family_name"], row["used_family_name"], row["given_names"], row["birth_date"], row["sex"]]
@@ -131,8 +131,8 @@ def exclude(study_file: Path, number: str, centre: str | None) -> str:
     found = [(*number_, CHANNEL) for number_ in asked.numbers]
     with study.work.owned():
         add_to_register(OBJECTIONS.of(study.work.root), pl.DataFrame(found, schema=REGISTER, orient="row"))
-    _log(asked, "person-exclude")
-    return "\n".join(["In the register of objections.", *_register_lines(asked), _NEXT.format(study_file)])
+    log_asked(asked, "person-exclude")
+    return "\n".join(["In the register of objections.", *register_lines(asked), _NEXT.format(study_file)])
 
 
 def readmit(study_file: Path, number: str, centre: str | None) -> str:
@@ -146,12 +146,12 @@ def readmit(study_file: Path, number: str, centre: str | None) -> str:
     Raises:
         UserError: If nobody has the number, or several persons have.
     """
-    asked = _person(study_file, number, centre)
+    asked = person_of(study_file, number, centre)
     path = OBJECTIONS.of(asked.study.work.root)
     with asked.study.work.owned():
         remove_from_register(path, asked.numbers, CHANNEL)
     left = sorted({entry.channel for entry in objecting(asked.study).get(asked.subject_id, ())})
-    _log(asked, "person-readmit")
+    log_asked(asked, "person-readmit")
     if left:
         return (
             f"Still out: the sources say so ({', '.join(left)}). The hospital must change it there, and the register be cleared."
@@ -171,9 +171,9 @@ def register(study_file: Path, number: str, centre: str | None, key_files: Seque
     Raises:
         UserError: If nobody has the number, or several persons have.
     """
-    asked = _person(study_file, number, centre)
-    _log(asked, "person-register")
-    return "\n".join(_register_lines(asked, key_files))
+    asked = person_of(study_file, number, centre)
+    log_asked(asked, "person-register")
+    return "\n".join(register_lines(asked, key_files))
 
 
 def history(study_file: Path, number: str, centre: str | None) -> str:
@@ -212,7 +212,7 @@ def write_notice(study_file: Path, number: str, centre: str | None, out: Path) -
     Raises:
         UserError: If nobody has the number, or several persons have.
     """
-    asked = _person(study_file, number, centre)
+    asked = person_of(study_file, number, centre)
     held = list(_held(asked, ()))
     lines = [
         f"Study {asked.study.study}: a person has used their right to leave it.",
@@ -221,7 +221,7 @@ def write_notice(study_file: Path, number: str, centre: str | None, out: Path) -
         *(f"- {one.told('if it is there')}" for one in held),
     ]
     write_text(out, "\n".join(lines) + "\n", mode=0o600)
-    _log(asked, "person-notice")
+    log_asked(asked, "person-notice")
     return f"{out}: {len(held)} releases and extracts."
 
 
@@ -258,8 +258,8 @@ def erase(study_file: Path, number: str, centre: str | None) -> str:
     Raises:
         UserError: If nobody has the number, or several persons have, or the ledger was changed by hand.
     """
-    asked = _person(study_file, number, centre)
-    lines = _register_lines(asked)
+    asked = person_of(study_file, number, centre)
+    lines = register_lines(asked)
     # Logged first: a kill leaves a log of what the next start completes, never an erasure without a log.
     asked.study.audit.append(getpass.getuser(), "person-erase", 1, {"records": len(asked.records)})
     with asked.study.work.owned():
@@ -295,7 +295,12 @@ def _check_centre(study: Study, centre: str | None) -> None:
         )
 
 
-def _person(study_file: Path, number: str, centre: str | None) -> Asked:
+def person_of(study_file: Path, number: str, centre: str | None) -> Asked:
+    """Return who has a number. `study_file`, `number`, `centre`: as `find`.
+
+    Raises:
+        UserError: If nobody has it, or several persons have.
+    """
     study = with_ledger(study_file)
     known = _persons_with(study, number, centre)
     if not known:
@@ -330,7 +335,8 @@ def _one(study: Study, known: Sequence[Asked]) -> Asked:
     return known[0]
 
 
-def _register_lines(asked: Asked, earlier: Sequence[Key] = ()) -> list[str]:
+def register_lines(asked: Asked, earlier: Sequence[Key] = ()) -> list[str]:
+    """Return what holds a person. `asked`: the person; `earlier`: earlier keys of the study."""
     held = list(_held(asked, earlier))
     lines = [f"  {one.told('may be in it')}" for one in held]
     unread = _other_keys(asked, earlier)
@@ -387,5 +393,6 @@ def _extracts(release: Path, number: int, key: Key, extracts: Sequence[Mapping[s
         yield Held(what, pseudonyms.subject_id(project, str(number)), certain=conditions is not None, given_to=to)
 
 
-def _log(asked: Asked, action: str) -> None:
+def log_asked(asked: Asked, action: str) -> None:
+    """Write down who asked for what, and of which pseudonym. `asked`: the person; `action`: what for."""
     asked.study.audit.append(getpass.getuser(), action, 1, {"reason": "rights", "pseudonyms": [str(asked.subject_id)]})

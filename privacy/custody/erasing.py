@@ -15,6 +15,7 @@ import polars as pl
 
 from unibase.groundwork.files import write_json
 from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.custody.corrected import forget
 from unibase.privacy.custody.objections import remove_from_register
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.erased_numbers import remember
@@ -34,6 +35,7 @@ class Holders:
         digests: Digests of the numbers of erased persons.
         people: The people of the last night.
         review: The page of open pairs.
+        corrections: What the custodian corrected.
     """
 
     ledger: Path
@@ -41,6 +43,7 @@ class Holders:
     digests: Path
     people: Path
     review: Path
+    corrections: Path
 
     @property
     def note(self) -> Path:
@@ -78,6 +81,7 @@ def finish(held: Holders) -> bool:
         erase_records(held.ledger, records)
     remove_from_register(held.register, list(people.select("centre", "system", "identifier").iter_rows()), None)
     erase_from_table(held.people, records)
+    forget(held.corrections, records)
     held.review.unlink(missing_ok=True)
     held.note.unlink()
     return True
