@@ -76,10 +76,6 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
     """Return all of `run` that goes into the release of a `version`."""
     study, staging = run.study, run.study.work.staging
     linked = Linked(run.place(LINKED))
-    stores = {assay: run.place(ASSAYS, assay=assay) for assay in sorted(get_args(AssayName))}
-    assays = {assay: store for assay, store in stores.items() if store.exists()}
-    # Where an assay was harmonised, the store of the chosen samples has the layer with the harmonised values.
-    assays |= {path.stem: path for path in sorted(run.place(HARMONISED).glob("*.zarr"))}
     splits = linked.table("splits")
     subjects, born = _ages(linked.table("subjects"), study.release)
     return ReleaseInputs(
@@ -99,7 +95,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         adtte=linked.table("adtte"),
         adrs=linked.table("adrs") if study.responses else None,
         sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
-        assays=assays,
+        assays=_assays(run),
         quarantine=QUARANTINE.write(_told_outside(read_quarantine(staging)), staging / "quarantine.parquet"),
         flow=_flow(linked),
         dictionary=describe_columns(run, columns(linked.folder / "analysis.parquet")),
@@ -122,6 +118,13 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _assays(run: Run) -> dict[str, Path]:
+    """Return the store of each assay; where one was harmonised, that of the chosen samples, with the harmonised values as a layer."""
+    stores = {assay: run.place(ASSAYS, assay=assay) for assay in sorted(get_args(AssayName))}
+    found = {assay: store for assay, store in stores.items() if store.exists()}
+    return found | {path.stem: path for path in sorted(run.place(HARMONISED).glob("*.zarr"))}
 
 
 def _ages(subjects: pl.DataFrame, asked: Release) -> tuple[pl.DataFrame, pl.DataFrame | None]:
