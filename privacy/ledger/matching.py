@@ -238,14 +238,9 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     # Family and given names exchanged: one bag of words in both.
     exchanged = (family == VETO) & (given == VETO) & (traits.bag[left] >= 0) & (traits.bag[left] == traits.bag[right])
     family[exchanged] = given[exchanged] = _bits_of_exchange(traits, weights, left[exchanged], right[exchanged])
-    unlike = np.flatnonzero(family == VETO)
-    family[unlike] = family_by_letters(traits, left[unlike], right[unlike])
     # Where further names are missing on one side, twins may stand behind an exchange as well.
     doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
-    doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
-    # A name that is nearly the other's, or a half of it, says no more than one that is equal.
-    equal = [_commonest_family(traits, weights, rows[unlike]) for rows in (left, right)]
-    family[unlike] = np.minimum(family[unlike], np.minimum(*equal))
+    _weigh_family(traits, pairs, weights, family, doubt)
     _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
     family[shared & other_used_name(traits, left, right)] += OTHER_USED_BITS
     half = (doubt == 0) & ~exchanged & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
@@ -272,6 +267,16 @@ def _bits_of_exchange(traits: Traits, weights: Weights, left: np.ndarray, right:
 def _commonest_family(traits: Traits, weights: Weights, rows: np.ndarray) -> np.ndarray:
     """Return the bits of the commonest family name of each of some rows."""
     return np.asarray(weights.families[rows].min(axis=1, where=traits.families[rows] >= 0, initial=2 * MOST_FUZZY))
+
+
+def _weigh_family(traits: Traits, pairs: np.ndarray, weights: Weights, family: np.ndarray, doubt: np.ndarray) -> None:
+    """Weigh family names that differ by their letters, in place: one that is nearly the other's says no more than an equal one."""
+    unlike = np.flatnonzero(family == VETO)
+    left, right = pairs[:, unlike]
+    bits = family_by_letters(traits, left, right)
+    doubt[unlike] = np.where(bits < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
+    equal = [_commonest_family(traits, weights, rows) for rows in (left, right)]
+    family[unlike] = np.minimum(bits, np.minimum(*equal))
 
 
 def _weigh_given(
