@@ -316,3 +316,45 @@ QUARANTINE = Table(
     ),
     key=("stage", "unit", "reason"),
 )
+
+MAF = Table(
+    "maf",
+    "One somatic variant of a sample in a gene, in the columns of GDC's MAF. A sample without a row was sequenced where the sample map says so.",
+    (
+        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person.", nullable=False),
+        Column("Tumor_Sample_Barcode", pl.String(), "Keyed pseudonym of the sample: colname of the sample map.", nullable=False),
+        Column("Hugo_Symbol", pl.String(), "Approved symbol of the gene, or its name in the source.", nullable=False),
+        Column("Entrez_Gene_Id", pl.Int64(), "NCBI number of the gene, by the pinned table of genes."),
+        Column(
+            "NCBI_Build", pl.String(), "GRCh37 or GRCh38, as the MAF of the source says; empty where it does not, and for VCF."
+        ),
+        Column(
+            "Chromosome",
+            pl.String(),
+            "Chromosome without chr. Empty where too few subjects share the variant for its place to be told.",
+        ),
+        Column("Start_Position", pl.Int64(), "First base of the variant, from 1; empty as Chromosome is."),
+        Column("End_Position", pl.Int64(), "Last base of the variant; empty as Chromosome is."),
+        Column(
+            "Variant_Classification",
+            pl.String(),
+            "What the variant does to the gene, in words of the MAF specification.",
+            nullable=False,
+        ),
+        Column("Variant_Type", pl.String(), "SNP, DNP, TNP, ONP, INS or DEL, by the alleles."),
+        Column("Reference_Allele", pl.String(), "Bases of the genome; - for an insertion. Empty as Chromosome is."),
+        Column("Tumor_Seq_Allele2", pl.String(), "Bases of the tumour; - for a deletion. Empty as Chromosome is."),
+        Column(
+            "HGVSp_Short",
+            pl.String(),
+            "Change of the protein, such as p.G12D; empty as Chromosome is, and where it is no such change.",
+        ),
+        Column(
+            "Mutation_Status",
+            pl.String(),
+            "Somatic: what the source calls germline is left out; what it does not call anything is taken as somatic.",
+            nullable=False,
+        ),
+    ),
+)
+"""Variants as a release may hold them: the names are those of GDC's MAF."""

@@ -158,6 +158,9 @@ class MutationOptions(Section):
     or lost)."""
     hotspots: StudyFile = None
     """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
+    maf: Literal["none", "frequent", "all"] = "none"
+    """Whether a release holds somatic variants as a MAF. `frequent`: place, alleles and protein change of the variants that at least
+    `release: min_cell` subjects share; of the others gene and class alone. `all`: of every variant. Germline variants never."""
     signatures: StudyFile = None
     """Signatures of single-base substitutions (COSMIC's SBS matrix, of exomes or genomes as your data are): tell, as `mutations_signature_SBS1`,
     how many of a sample's substitutions each explains. Their licence is yours to look at: none are shipped. Needs `genome`."""

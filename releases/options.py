@@ -42,8 +42,8 @@ class Release(Section):
     """Count subjects by the true year of their index on the page, in bands of at least `min_cell`. It says something of the
     shift of dates: where all are of one year, within how many months a subject's shift lies."""
     lanes: bool = False
-    """Draw single subjects' timelines on the page, in whole weeks: only where the page stays with those who may see the tables.
-    Otherwise it draws how many subjects have images, samples and treatments, over time."""
+    """Draw single subjects' timelines, in whole weeks, and altered genes on the page: only where the page stays with those who may
+    see the tables. Otherwise it draws how many subjects have images, samples and treatments, over time."""
     images: Literal["none", "regions", "volumes"] = "none"
     """Voxels to release as OME-Zarr: none, the box around each region of `features.regions`, or whole volumes. Of the modalities
     and volumes that `features` names."""

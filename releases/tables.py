@@ -9,7 +9,7 @@ import polars as pl
 
 from unibase.groundwork.analysis_tables import ADRS, ADTTE, BDS, MISSING, SPLITS, TRACE
 from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
-from unibase.groundwork.tables import CENTRE, EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP, SUBJECT, Column, Table
+from unibase.groundwork.tables import CENTRE, EVENTS, FEATURES, MAF, QUARANTINE, SAMPLE_MAP, SUBJECT, Column, Table
 
 SUBJECTS = Table(
     "subjects",
@@ -91,6 +91,7 @@ TABLES = (
     RELEASED_VOLUMES,
     MASK_AGREEMENT,
     REPORT_VALUES,
+    MAF,
     TRACE,
     MISSING,
     RELEASED_SAMPLES,

@@ -20,7 +20,7 @@ from unibase.flows.study.places import LEDGER, MATRICES
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.reasons import REPEATED_SAMPLE
-from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
+from unibase.groundwork.tables import MAF, QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import LISTED, AssayName, AssaySource
@@ -49,8 +49,11 @@ DONE = (
     "values rounded to whole counts", "rows of genes listed more than once", "names are no human gene", "outdated gene symbols replaced",
     "repeated variants merged", "rows left out: ", "no list of profiled samples", "records left out: ", "variants left out: ", "rearrangements left out: ",
     "structural or symbolic alleles left out", "folded into means", "off the panel of their sample left out", "joined with their mates",
+    "left out of the MAF that is released",
 )  # fmt: skip
 """What notes hold that say what was done to the values; a release keeps them whole. They count genes and variants, never persons."""
+VARIANTS = "variants.parquet"
+"""Variants of a matrix as a release may hold them, where the study asks for a MAF."""
 NO_MATRIX = "no-matrix"
 """Unit of what the sheet or the list of profiled samples names and no matrix holds."""
 
@@ -121,6 +124,8 @@ def _stage_matrix(_: None, task: AssayTask) -> _Staged:
     with atomic_folder(task.destination) as folder:
         if staged.adata.n_obs:
             blocks.write_gated(staged.adata, folder / "matrix.zarr")
+        if gated.variants is not None:
+            MAF.write(sheets.named_variants(gated.variants, staged.adata.obs, task.centre, task.key), folder / VARIANTS)
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
         said = _for_methods(gated.notes)

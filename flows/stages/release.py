@@ -22,6 +22,7 @@ from unibase.flows.stages.identity import GENOTYPES
 from unibase.flows.stages.link import Linked
 from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.normalise_models import released_models
+from unibase.flows.stages.omics import VARIANTS
 from unibase.flows.stages.people import needles
 from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.stages.segment import released_segmenters
@@ -54,7 +55,7 @@ from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.seals import Output, sealed, still_sealed
-from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from unibase.groundwork.tables import FEATURES, MAF, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.marked_versions import MARKS
@@ -111,6 +112,8 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         previous=_previous(run, version),
         voxels=_voxels(run),
         mask_agreement=MASK_AGREEMENT.read(run.place(AGREEMENT_TABLE)),
+        maf=_maf(run),
+        maf_places=study.assays.mutations.maf == "all",
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
         leaving=Leaving(_rows_key(run), study.release.birth, born),
@@ -183,6 +186,14 @@ def _voxels(run: Run) -> Voxels | None:
         return None
     table = VOXELS.read(run.place(VOXELS_TABLE))
     return Voxels(table, run.place(VOXEL_STORES), wanted.image_copies, tuple(features.regions))
+
+
+def _maf(run: Run) -> pl.DataFrame | None:
+    """Return the variants of all centres, as staging has them; None where the study asks for no MAF."""
+    if run.study.assays.mutations.maf == "none":
+        return None
+    folder = run.place(MATRICES, assay="mutations", centre="*").parent
+    return pl.concat([MAF.empty(), *(MAF.read(path) for path in sorted(folder.glob(f"*/*/{VARIANTS}")))])
 
 
 def _features(run: Run) -> Source:

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable
 from unibase.groundwork.sections import Section
 from unibase.omics.assays import copy_number, gene_copies, methylation, proteomics, pseudobulk
+from unibase.omics.assays.listed import mutations_of, named, rearrangements_of
 from unibase.omics.assays.scars import scar_scores
 from unibase.omics.options import LISTED, AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
-from unibase.omics.readers.counts import file_sample
 from unibase.omics.readers.rcc import read_lane
 from unibase.omics.readers.segments import read_segments
 from unibase.omics.reasons import FAILED_LANE, NO_DETECTION_P, TOO_FEW_CELLS
@@ -29,8 +29,6 @@ from unibase.omics.reasons import FAILED_LANE, NO_DETECTION_P, TOO_FEW_CELLS
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from unibase.omics.readers.rearrangements import Rearrangements
-    from unibase.omics.readers.variants import MutationData
 
 type Refused = Mapping[str, tuple[str, str, str]]
 
@@ -113,12 +111,14 @@ class Gated:
         refused: The other samples, as `samples.stage` takes them.
         notes: Ledger lines on the matrix as a whole.
         keep: Columns of `obs` that hold computed values.
+        variants: Mutations, where the study asks for it: rows of `MAF` by the samples' own names.
     """
 
     adata: AnnData
     refused: Refused
     notes: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    variants: pl.DataFrame | None = None
 
 
 def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
@@ -126,14 +126,14 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     assert files.matrix is not None
     if assay in LISTED:
         own = replace(files, profiled=None, said=files.said.model_copy(update={"panel": None, "panels": None}))
-        return list((_mutations(own) if assay == "mutations" else _rearrangements(own)).profiled)
+        return list((mutations_of(own) if assay == "mutations" else rearrangements_of(own)).profiled)
     if assay == "copy_number":
         table = gene_copies.by_gene(files.matrix)
         if table is not None:
-            return [str(name) for name in gene_copies.read_gene_copies(table, files.reading, _named(files)).obs_names]
+            return [str(name) for name in gene_copies.read_gene_copies(table, files.reading, named(files)).obs_names]
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
     if assay == "nanostring":
-        return [read_lane(files.matrix, _named(files)).sample]
+        return [read_lane(files.matrix, named(files)).sample]
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
     if assay == "methylation":
@@ -216,57 +216,10 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
     return Gated(report.apply(adata), report.staging_reasons(), (*adata.uns.get("evidence", ()), *report.notes))
 
 
-def _mutations(files: AssayFiles) -> MutationData:
-    from unibase.omics.readers.maf import read_maf
-    from unibase.omics.readers.panels import read_panels
-    from unibase.omics.readers.profiles import read_panel
-    from unibase.omics.readers.variants import on_panels, without_variants
-    from unibase.omics.readers.vcf import read_vcf
-
-    single = files.study.mutations.signatures is not None
-    if files.matrix is None:
-        data = without_variants(files.profiled or ())
-    elif _is_vcf(files.matrix):
-        named = _named(files)
-        data = read_vcf([files.matrix], [named] if named else None, single)
-    else:
-        data = read_maf(files.matrix, files.profiled, substitutions=single)
-    if files.said.panels:
-        if not files.said.panel_genes:
-            raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
-        return on_panels(data, read_panels(files.said.panels, files.said.panel_genes))
-    return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
-
-
-def _rearrangements(files: AssayFiles) -> Rearrangements:
-    from unibase.omics.readers.breakends import read_breakends
-    from unibase.omics.readers.panels import read_panels
-    from unibase.omics.readers.profiles import read_panel
-    from unibase.omics.readers.rearrangements import EVENTS, Rearrangements, read_rearrangements, rearrangements_on_panels
-
-    named = _named(files)
-    if files.matrix is None:
-        data = Rearrangements(pl.DataFrame(schema=EVENTS), tuple(sorted(files.profiled or ())))
-    elif _is_vcf(files.matrix):
-        places = files.study.rearrangements.genes
-        data = read_breakends(files.matrix, named, copy_number.read_genes(places) if places else None)
-    else:
-        data = read_rearrangements(files.matrix, files.profiled, named)
-    if files.said.panels:
-        if not files.said.panel_genes:
-            raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
-        return rearrangements_on_panels(data, read_panels(files.said.panels, files.said.panel_genes, "structural_variants"))
-    return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
-
-
-def _named(files: AssayFiles) -> str | None:
-    return file_sample(files.matrix) if files.matrix and files.reading.sample_from else None
-
-
 def _lane(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     from unibase.omics.assays.nanostring import quality, ratios_of
 
-    lane = read_lane(_matrix(files), _named(files))
+    lane = read_lane(_matrix(files), named(files))
     faults, adata = quality(lane).faults(), ratios_of(lane)
     failed = (FAILED_LANE, f"{'; '.join(faults)}.".capitalize(), "Measure it again, or leave it out.")
     notes = ("unit: log2 ratio (counts over the lane's housekeeping genes, those at the background raised to it)",)
@@ -276,29 +229,25 @@ def _lane(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 def _rearranged(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     from unibase.omics.assays.fusions import UNIT, rearranged
 
-    data = _rearrangements(files)
+    data = rearrangements_of(files)
     return Gated(rearranged(data), {}, (UNIT, *data.notes), ("profiled", "events", *(("panel",) if data.panels else ())))
-
-
-def _is_vcf(path: Path) -> bool:
-    """Whether a file is a VCF: by its first line, whatever its name."""
-    from unibase.omics.readers.lines import text_lines
-
-    return path.is_file() and next(text_lines(path), "").startswith("##fileformat=VCF")
 
 
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     from unibase.omics.assays.exposures import COLUMN, add_exposures
     from unibase.omics.assays.mutations import UNIT, view_table
+    from unibase.omics.assays.released_maf import released_maf
     from unibase.omics.readers.profiles import read_hotspots
 
-    data, options = _mutations(files), files.study.mutations
+    data, options = mutations_of(files), files.study.mutations
     hotspots = read_hotspots(options.hotspots) if options.hotspots else ()
     asked: list[tuple[View, object]] = [("gene", True), ("truncating", options.truncating), ("hotspot", options.hotspots)]
     table = view_table(data, [view for view, wanted in asked if wanted], hotspots, files.said.megabases)
     notes = (UNIT, *data.notes, *add_exposures(table, data, options))
     refitted = tuple(str(name) for name in table.obs if str(name).startswith(COLUMN))
-    return Gated(table, {}, notes, ("profiled", "variants", "tmb", *(("panel",) if data.panels else ()), *refitted))
+    keep = ("profiled", "variants", "tmb", *(("panel",) if data.panels else ()), *refitted)
+    variants, said = released_maf(data) if options.maf != "none" else (None, ())
+    return Gated(table, {}, (*notes, *said), keep, variants)
 
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
@@ -329,7 +278,7 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     table = gene_copies.by_gene(files.matrix)
     if table is not None:
-        genes = gene_copies.read_gene_copies(table, files.reading, _named(files))
+        genes = gene_copies.read_gene_copies(table, files.reading, named(files))
         report = numeric_tables.check_named(genes)
         return Gated(genes[list(report.kept)].copy(), report.staging_reasons(), tuple(genes.uns["evidence"]))
     options = files.study.copy_number

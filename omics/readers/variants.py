@@ -83,6 +83,7 @@ class MutationData:
         renamed: Outdated symbols of the source and the approved symbols they became.
         panels: Panel of each sample, where samples of one file were sequenced with several; None where `panel` says it of all.
         substitutions: Changes of one base (`SUBSTITUTIONS`), where they were asked for.
+        build: Genome of the positions (`hg19`, `hg38`), as the file says; empty where it does not.
         unknown: Pairs (sample, gene) of which a protein-changing variant may be there and may not: a genotype is missing.
     """
 
@@ -94,13 +95,17 @@ class MutationData:
     unknown: tuple[tuple[str, str], ...] = ()
     panels: Panels | None = None
     substitutions: pl.DataFrame | None = None
+    build: str = ""
 
     def nonsynonymous(self) -> pl.DataFrame:
         """Return the variants that change a protein; with a panel, those of its genes."""
-        changing = self.variants.filter(pl.col("classification").is_in(list(NONSYNONYMOUS)))
+        return self.covered(self.variants.filter(pl.col("classification").is_in(list(NONSYNONYMOUS))))
+
+    def covered(self, variants: pl.DataFrame) -> pl.DataFrame:
+        """Return those of some `variants` that lie in genes of the panel, where there is one."""
         if self.panels is not None:
-            return self._on_panels(changing, self.panels)
-        return changing if self.panel is None else changing.filter(pl.col("gene").is_in(sorted(self.panel)))
+            return self._on_panels(variants, self.panels)
+        return variants if self.panel is None else variants.filter(pl.col("gene").is_in(sorted(self.panel)))
 
     @staticmethod
     def _on_panels(variants: pl.DataFrame, panels: Panels) -> pl.DataFrame:

@@ -180,6 +180,23 @@ def stage(
     return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
 
 
+def named_variants(variants: pl.DataFrame, obs: pd.DataFrame, centre: str, key: Key) -> pl.DataFrame:
+    """Return rows of `MAF` under the pseudonyms of their samples and persons; those of samples that are not used are left out.
+
+    Args:
+        variants: Rows by the samples' own names.
+        obs: What is said of the staged samples, by pseudonym.
+        centre, key: As in `stage`.
+    """
+    subjects = dict(zip(map(str, obs.index), obs["subject_id"].tolist(), strict=True)) if len(obs) else {}
+    own = variants["Tumor_Sample_Barcode"].unique().to_list()
+    names = {name: found for name in own if (found := column_name(key, "mutations", centre, name)) in subjects}
+    kept = variants.filter(pl.col("Tumor_Sample_Barcode").is_in(list(names)))
+    return kept.with_columns(pl.col("Tumor_Sample_Barcode").replace(names)).with_columns(
+        pl.col("Tumor_Sample_Barcode").replace_strict(subjects, return_dtype=pl.Int64(), default=None).alias("subject_id")
+    )
+
+
 def _unclear(samples: pl.DataFrame) -> dict[str, tuple[str, str, str]]:
     """Return reason, message and remedy of the samples of which the sheet says what is not understood."""
     return {

@@ -26,6 +26,8 @@ from unibase.privacy.leaks.stored import COUNTED, scan_hdf5, scan_parquet, scan_
 __all__ = ["CHUNK", "Finding", "Needle", "scan"]
 
 _CSV_ROWS = 50_000
+_SEPARATORS = {".csv": ",", ".maf": "\t"}
+"""What stands between the cells of the tables of text that may hold counts of ours."""
 
 
 def scan(folder: Path | str, needles: Iterable[Needle]) -> list[Finding]:
@@ -47,7 +49,7 @@ def scan(folder: Path | str, needles: Iterable[Needle]) -> list[Finding]:
     >>> folder = getfixture("tmp_path") / "release"
     >>> folder.mkdir()
     >>> _ = (folder / "table.csv").write_text("subject_id,name\n7,ZQVIBE\n")
-    >>> [(finding.path, finding.place) for finding in scan(folder, [Needle("ZQVIBE", "name")])]
+    >>> [(finding.path, finding.place) for finding in scan(folder, [Needle("name", "ZQVIBE")])]
     [('table.csv', 'bytes')]
     """
     root = Path(folder)
@@ -65,7 +67,7 @@ def _scan_file(searcher: Searcher, name: str, path: Path) -> None:
     searcher.texts(name, "file name", [name])
     if path.stat().st_size == 0:
         return
-    if path.suffix == ".csv" and _scan_csv(searcher, name, path):
+    if path.suffix in _SEPARATORS and _scan_csv(searcher, name, path):
         return
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
         searcher.bytes_(name, "bytes", view)
@@ -81,14 +83,21 @@ def _scan_file(searcher: Searcher, name: str, path: Path) -> None:
 
 
 def _scan_csv(searcher: Searcher, name: str, path: Path) -> bool:
-    """Search the cells of a CSV that has a column of counts, save those counts; return whether it has one."""
+    """Search the cells of a table of text that has a column of counts, save those counts; return whether it has one."""
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = csv.reader(file)
-        counted = [column in COUNTED for column in next(rows, [])]
+        above = 0
+        while file.readline().startswith("#"):
+            above += 1
+        file.seek(0)
+        searcher.bytes_(
+            name, "bytes", "".join(itertools.islice(iter(file.readline, ""), above)).encode("utf-8", "surrogateescape")
+        )
+        rows = csv.reader(iter(file.readline, ""), delimiter=_SEPARATORS[path.suffix])
+        titles = next(rows, [])
+        counted = [column in COUNTED for column in titles]
         if not any(counted):
             return False
-        file.seek(0)
-        for block in itertools.batched(csv.reader(file), _CSV_ROWS):
+        for block in itertools.chain([(titles,)], itertools.batched(rows, _CSV_ROWS)):
             cells = (
                 cell
                 for row in block

@@ -16,8 +16,10 @@ from unibase.privacy.leaks.searcher import Rows, Searcher
 
 _SUBJECT_COLUMNS = ("subject_id", "primary", "PatientID")
 
-COUNTED = frozenset({"source_row", "SRCSEQ", "data", "indices", "indptr", "codes", "obsmap", "varmap"})
-"""Columns and arrays whose whole numbers we count ourselves: rows of a source, positions in a matrix or among categories.
+COUNTED = frozenset(
+    {"source_row", "SRCSEQ", "data", "indices", "indptr", "codes", "obsmap", "varmap", "Start_Position", "End_Position"}
+)
+"""Columns and arrays whose whole numbers we count ourselves: rows of a source, positions in a matrix, among categories or bases.
 
 In a large cohort some count always equals some short hospital number.
 """

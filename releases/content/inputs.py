@@ -71,6 +71,8 @@ class ReleaseInputs:
         voxels: The stores of voxels that staging holds, or None where no image is released.
         mask_agreement: How far masks of models agree with people's, as `MASK_AGREEMENT`; None where no model made any.
         volumes: What each image volume is, and how good, as `IMAGES`; None where there are no images.
+        maf: Somatic variants, as `MAF`; None where the study releases none.
+        maf_places: Whether place, alleles and protein change leave of variants that fewer than `min_cell` subjects share, too.
         report_values: What reports hold as numbers, codes and cleaned texts, as `REPORT_VALUES`; None where there are none.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
@@ -113,6 +115,8 @@ class ReleaseInputs:
     report_values: pl.DataFrame | None = None
     voxels: Voxels | None = None
     mask_agreement: pl.DataFrame | None = None
+    maf: pl.DataFrame | None = None
+    maf_places: bool = False
     lanes: bool = False
     subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     leaving: Leaving = AS_THEY_ARE

@@ -26,6 +26,7 @@ from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
 from unibase.releases.content.preparation import write_preparation
+from unibase.releases.content.released_maf import leaving_maf, write_maf
 from unibase.releases.content.released_timeline import write_description, write_subject_splits, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from unibase.releases.disclosure import cohort_counts, decisions, disclosure_policy, harmonised_counts, told_elsewhere
@@ -201,6 +202,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     modalities[0].var = stability_words.annotated(modalities[0].var, stable)
     sample_map = cohort_file.mark_chosen(samples, modalities)
     counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(), folder)
+    write_maf(folder)
     counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add, inputs.leaving)
     if inputs.splits is not None:
@@ -366,6 +368,7 @@ def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable
         **({"volumes": subject_blocks(inputs.volumes, ids, image_tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
         **_blocks_of(image_tables.MASK_AGREEMENT, inputs.mask_agreement, ids),
         **_blocks_of(image_tables.REPORT_VALUES, inputs.report_values, ids),
+        **_blocks_of(tables.MAF, leaving_maf(inputs, ids), ids),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),

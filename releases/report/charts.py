@@ -7,7 +7,7 @@ what it shows. Texts come in French and in English; the page shows one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -233,6 +233,47 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
     size = f'viewBox="0 0 84 {height:.0f}" width="84" height="{height:.0f}"'
     beside = f'<svg {size} aria-hidden="true">{"".join(names)}</svg>'
     return beside, _svg("swimmer", height, title, body, width)
+
+
+ALTERATIONS: dict[str, tuple[str, str]] = {
+    "mutated": ("muté", "mutated"),
+    "truncating": ("tronquant", "truncating"),
+    "amplified": ("amplifié", "amplified"),
+    "deleted": ("délétion profonde", "deep deletion"),
+    "rearranged": ("réarrangé", "rearranged"),
+}
+"""Kinds of alterations of a gene, in French and in English."""
+_DRAWN = {
+    "amplified": ("#c0392b", 0, 18),
+    "deleted": ("#2c5d9b", 0, 18),
+    "rearranged": ("#7d3c98", 2, 14),
+    "mutated": ("#2e8b57", 6, 6),
+    "truncating": ("#1b1b1b", 6, 6),
+}
+"""Colour, distance from the top and height of each kind, those behind first."""
+
+
+def oncoprint(genes: Sequence[tuple[str, Mapping[str, Collection[str]]]]) -> str:
+    """Draw who has which alteration: a row a gene, a column a subject with any, ordered so that alike ones stand together.
+
+    Args:
+        genes: Name of each gene, and by kind of alteration who has it.
+    """
+    left, top, row, column = 90.0, 6.0, 24.0, 5.0
+    people = sorted({person for _, kinds in genes for group in kinds.values() for person in group})
+    has = {person: tuple(-sum(person in group for group in kinds.values()) for _, kinds in genes) for person in people}
+    order = sorted(people, key=lambda person: has[person])
+    width, height = left + column * len(order) + 6, top + row * len(genes) + 6
+    body = []
+    for place, (gene, kinds) in enumerate(genes):
+        y = top + row * place
+        body.append(_text((4, y + 14), gene))
+        body.append(f'<rect class="empty" x="{left}" y="{y}" width="{column * len(order):.0f}" height="18" fill-opacity="0.08"/>')
+        for kind, (colour, down, size) in _DRAWN.items():
+            for at in (n for n, person in enumerate(order) if person in kinds.get(kind, ())):
+                x = left + column * at
+                body.append(f'<rect x="{x:.0f}" y="{y + down:.0f}" width="{column - 1:.0f}" height="{size}" fill="{colour}"/>')
+    return _svg("oncoprint", height, ("Altérations par sujet", "Alterations by subject"), body, width)
 
 
 @dataclass(frozen=True)

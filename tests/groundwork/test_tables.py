@@ -24,6 +24,7 @@ NEVER_NULL = {
     "report_values": {"SOPInstanceUID", "item", "container", "value_type"},
     "mask_agreement": {"subject_id", "SeriesInstanceUID", "volume", "target", "roi_name", "label", "segmenter", "source_digest"},
     "sample_map": {"assay", "primary", "colname", "status", "reason"},
+    "maf": {"subject_id", "Tumor_Sample_Barcode", "Hugo_Symbol", "Variant_Classification", "Mutation_Status"},
     "quarantine": {"stage", "unit", "reason", "message"},
 }
 """What no row of a table that rooms hand to one another may lack."""
