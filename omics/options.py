@@ -17,7 +17,9 @@ Unit = Literal[
 """What the numbers of a matrix may be said to be."""
 SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
-AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring"]
+AssayName = Literal[
+    "rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring", "results"
+]  # fmt: skip
 LISTED: frozenset[AssayName] = frozenset(("mutations", "rearrangements"))
 """Assays whose files name what was found alone: a list, or panels, say which samples were looked at."""
 View = Literal["gene", "truncating", "hotspot"]
@@ -70,7 +72,7 @@ class AssaySource(Section):
     """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts, or a
     folder of files of one sample each; `mutations`: MAF or VCF; `methylation`: beta values, M-values or percent; `copy_number`:
     segments, or calls and ratios by gene; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr;
-    `rearrangements`: fusions or structural variants (data_sv.txt, Arriba, STAR-Fusion, FusionCatcher, VCF); `nanostring`: RCC files of the nCounter, a lane each. What a table holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
+    `rearrangements`: fusions or structural variants (data_sv.txt, Arriba, STAR-Fusion, FusionCatcher, VCF); `nanostring`: RCC files of the nCounter, a lane each; `results`: a row a sample of what others computed (MSI, HLA, fractions of cells). What a table holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
     samples: Annotated[str, LATER]
     """Sample sheet: sample, patient, collected, sample_type."""
     strand: Literal["unstranded", "forward", "reverse"] = "unstranded"

@@ -88,6 +88,12 @@ OTHER_UNIT = Reason(
     "Look what it holds; if it is counts of reads as the others are, say unit: counts in the study file.",
     "A column of rounded FPKM among columns of counts.",
 )
+IMPOSSIBLE_RESULT = Reason(
+    "impossible-result",
+    "A table of results holds a number that the result cannot be: it is of another unit, or wrong.",
+    "Correct the cell, or its unit; shares are from 0 to 1.",
+    "A purity of 62, in percent.",
+)
 GERMLINE_CALLS = Reason(
     "germline-calls",
     "A VCF holds germline variants: its header names a caller of these, and no tumour.",

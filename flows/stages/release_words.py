@@ -355,6 +355,7 @@ def _value(run: Run, assay: str) -> str:
         "mutations": "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced. After a colon: only truncating variants, or only those at a hotspot.",
         "rearrangements": "1 when the gene, or the pair of genes, is joined or broken by a fusion or structural variant, 0 when the sample was looked at and has none, null when it was not.",
         "nanostring": "log2 of the gene's count over the geometric mean of the lane's housekeeping genes; counts at the background are raised to it.",
+        "results": "Result of another tool or laboratory, as its table gives it: a number; behind a colon 1 where the sample is of the class and 0 where of another; of an HLA allele its copies. Null where the table says none.",
         "methylation": "M-value, log2(beta / (1 - beta)), of the probe; null where it was masked or not detected.",
         "copy_number": "Mean log2 ratio of tumour to normal over the chromosome arm or gene; null where no segment covers it, or less than half of the arm. Before :call, the call of the gene from -2 (deep loss) to 2 (amplification).",
         "proteomics": "log2 abundance of the protein (of a plex with reference channels, their ratio) less the median of the sample; null when it was not quantified.",

@@ -59,7 +59,7 @@ class Centre(Section):
     text; or a section that names a PACS (`dicomweb`, `dimse`) and which of its studies are fetched."""
     clinical: ClinicalSource | None = None
     omics: dict[AssayName, AssaySource] = Field(default_factory=dict)
-    """Assays by name: rna, mutations, methylation, copy_number, proteomics, single_cell, rearrangements, nanostring."""
+    """Assays by name: rna, mutations, methylation, copy_number, proteomics, single_cell, rearrangements, nanostring, results."""
     genotypes: Genotypes | None = None
     """Relatedness of the centre's samples, where it has genotypes."""
 

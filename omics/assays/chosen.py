@@ -25,7 +25,8 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
         adata: All samples, as `together` or `omics.models.frozen` leaves them; its matrix may stay on disk (`store.open_zarr`).
         samples: The chosen samples.
         features: Symbols (gene, probe, protein, arm) that are asked for; those that the assay lacks are left out.
-        min_mutated: Mutations and rearrangements: genes mutated in fewer of the chosen samples are left out; all others enter.
+        min_mutated: Mutations and rearrangements: genes mutated in fewer of the chosen samples are left out; all others enter. Of `results` all
+            enter but alleles that nobody asks for.
 
     Returns:
         `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`, `mutations_signature_SBS1`,
@@ -36,6 +37,8 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
     if assay in LISTED:
         mutated = sum((values == 1).sum(axis=0) for _, values in _row_blocks(adata.X, places))
         wanted = np.flatnonzero(np.broadcast_to(mutated, len(symbols)) >= min_mutated).tolist()
+    elif assay == "results":  # Of alleles there are hundreds: those that are asked for.
+        wanted = [place for place, name in enumerate(symbols) if name in features or not name.startswith("HLA-")]
     else:
         wanted = [symbols.index(name) for name in features if name in symbols]
     matrix = np.empty((len(places), len(wanted)))

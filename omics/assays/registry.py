@@ -132,6 +132,10 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
         if table is not None:
             return [str(name) for name in gene_copies.read_gene_copies(table, files.reading, named(files)).obs_names]
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
+    if assay == "results":
+        from unibase.omics.readers.sample_results import read_results
+
+        return list(map(str, read_results(files.matrix, named(files)).obs_names))
     if assay == "nanostring":
         return [read_lane(files.matrix, named(files)).sample]
     if assay == "single_cell":
@@ -171,6 +175,10 @@ def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
 
         return combine_tables(parts)
     joined = numeric_tables.together(parts, shared=assay == "methylation")
+    if assay == "results":
+        from unibase.omics.readers.sample_results import results_together
+
+        return results_together(joined)
     return methylation.to_m_values(joined) if assay == "methylation" else joined
 
 
@@ -337,6 +345,14 @@ def _single_cell(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
     return Gated(profiles, {**report.staging_reasons(), **lost}, (*report.notes, *notes), ("cells",))
 
 
+def _results(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    from unibase.omics.readers.sample_results import UNIT, read_results
+
+    adata = read_results(_matrix(files), named(files))
+    report = numeric_tables.check_named(adata)
+    return Gated(adata[list(report.kept)].copy(), report.staging_reasons(), (UNIT,))
+
+
 _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "rna": _rna,
     "mutations": _gene_table,
@@ -346,4 +362,5 @@ _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "single_cell": _single_cell,
     "rearrangements": _rearranged,
     "nanostring": _lane,
+    "results": _results,
 }

@@ -22,6 +22,7 @@ from unibase.omics.readers.segments import are_segments
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NOT_RECOGNISED
 from unibase.omics.recognise.names import Feature, look, plain, some_of
+from unibase.omics.recognise.result_words import are_results
 
 _COPIES = re.compile(r"(?i)data_(cna|log2_cna|linear_cna)|thresholded|gistic|by_genes")
 _PROTEOMICS = re.compile(
@@ -86,6 +87,8 @@ def _by_titles(table: Table, name: str) -> AssayName | None:
         return "mutations"
     if is_rearrangements(table.titles):
         return "rearrangements"
+    if are_results(table.titles):
+        return "results"
     if {"codeclass", "accession"} <= titles:
         return "nanostring"
     if is_gene_level(table) or (are_segments(table) and "geneid" not in titles):
@@ -109,7 +112,7 @@ def _by_names(table: Table, name: str) -> AssayName:
     raise Unusable(
         NOT_RECOGNISED,
         "Nothing shows of which assay the file is.",
-        "Name it: --assay rna, mutations, methylation, copy_number, proteomics, single_cell, rearrangements or nanostring.",
+        "Name it: --assay rna, mutations, methylation, copy_number, proteomics, single_cell, rearrangements, nanostring or results.",
     )
 
 

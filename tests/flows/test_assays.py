@@ -23,17 +23,18 @@ from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
 from unibase.methods.signatures import TYPES
 from unibase.omics.readers.counts import read_counts
+from unibase.omics.readers.maf import read_maf
 from unibase.omics.readers.profiles import read_profiled
 from unibase.omics.samples.sheet_file import read_samples
 from unibase.privacy.keys import write_key_file
 from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
-ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring")
+ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring", "results")
 UNITS = {
     "rna": "counts", "mutations": "1 where a variant changes the gene's protein", "methylation": "beta", "copy_number": "log2 ratio",
     "proteomics": "intensities", "single_cell": "counts", "rearrangements": "1 where a gene or a pair of genes is joined or broken",
-    "nanostring": "log2 ratio",
+    "nanostring": "log2 ratio", "results": "results of others",
 }  # fmt: skip
 
 
@@ -65,6 +66,8 @@ def write_assays(home: Path) -> dict[str, int]:
         (omics / "looked_at.txt").write_text("\n".join(names) + "\n")
         for lane, sample in enumerate(names):
             rcc(omics / f"lane{lane:03d}.RCC", sample)
+        typed = [f"{sample};{'MSI-H' if i % 3 == 0 else 'MSS'};{3 + i},5;A*02:01;A*01:01" for i, sample in enumerate(names)]
+        (omics / "results.csv").write_text("\n".join(["sample;MSI status;TMB;A1;A2", *typed]) + "\n")
         files = {
             "copy_number": "copy.seg",
             "single_cell": "cells.h5ad",
@@ -79,7 +82,8 @@ def write_assays(home: Path) -> dict[str, int]:
             source |= {"profiled": f"{folder}/looked_at.txt"} if name == "rearrangements" else {}
             source |= {"sample_column": "biopsy", "layer": "raw"} if name == "single_cell" else {}
             study["centres"][centre]["omics"][name] = source
-    study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19"]
+    study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19", "HLA-A*02:01"]
+    study["assays"]["mutations"]["maf"] = "all"
     # Genes of the simulated counts, and of a set that they lack.
     (home / "sets.gmt").write_text("IMMUNE\tsimulated\tCD8A\tCD274\tCA9\tLDHA\tMKI67\nMOUSE\t\tTrp53\tKras\n")
     genes = read_counts(home / "centre_a" / "omics" / "counts.tsv.gz").var["symbol"].tolist()[:12]
@@ -161,6 +165,9 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
         "copy_number_7q",
         "proteomics_P00002",
         "copy_number_fraction_altered",
+        "results_MSI:MSS",
+        "results_TMB",
+        "results_HLA-A*02:01",
     )
     for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
@@ -186,6 +193,7 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     scored = cohort.mod["rna"].obs["ssgsea_IMMUNE"]
     table = dict(analysis.select(pl.col("subject_id").cast(pl.String), "rna_ssgsea_IMMUNE").drop_nulls().iter_rows())
     assert {name: table[name] for name in scored.dropna().index} == scored.dropna().to_dict() and len(scored.dropna()) >= 5
+    assert_maf(release, analysis)
     # Cell types of too few cells are no feature, and the pool of the proteins is no sample.
     cells = cohort.mod["single_cell"]
     assert set(cells.var["cell_type"]) == {"B_cell", "T_cell"} and set(cells.obs["cells"]) == {28}
@@ -196,6 +204,30 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     table = dict(analysis.select("subject_id", "methylation_cg00000003").drop_nulls().iter_rows())
     matrix = {int(subject): float(row["cg00000003"]) for subject, row in beta.to_df().iterrows()}
     assert {subject: matrix[subject] for subject in table} == pytest.approx(table)
+
+
+def assert_maf(release: Path, analysis: pl.DataFrame) -> None:
+    """The MAF of a release has the variants that the gene table counts, in our own reader's eyes, and no name of a source."""
+    table = pl.read_parquet(release / "tables" / "maf.parquet")
+    sample_map = pl.read_parquet(release / "tables" / "sample_map.parquet").filter(pl.col("assay") == "mutations")
+    used = sample_map.filter(pl.col("status") == "used")
+    read = read_maf(release / "mutations.maf")
+    assert set(table["Tumor_Sample_Barcode"]) <= set(used["colname"]) == set(read.profiled)
+    genes = [
+        name
+        for name in analysis.columns
+        if name.startswith("mutations_") and name.removeprefix("mutations_") in set(table["Hugo_Symbol"])
+    ]
+    carriers = set(read.nonsynonymous().select("sample", "gene").iter_rows())
+    assert len(genes) >= 3
+    for subject, sample, *values in (
+        analysis.select("subject_id", "mutations_sample", *genes).drop_nulls("mutations_sample").iter_rows()
+    ):
+        for name, value in zip(genes, values, strict=True):
+            if value is not None:
+                assert ((sample, name.removeprefix("mutations_")) in carriers) == (value == 1), (subject, name)
+    page = (release / "report.html").read_text(encoding="utf-8")
+    assert 'id="alterations"' in page
 
 
 def test_a_window_of_no_assay_is_an_error(tmp_path: Path) -> None:
