@@ -20,7 +20,7 @@ from unibase.omics.assays.gates import GateReport, Refusal
 from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
 from unibase.omics.reasons import NEGATIVE_INTENSITY, NO_PLEX, NO_REFERENCE
 from unibase.omics.recognise.expression_unit import Told
-from unibase.omics.recognise.scales import protein_unit
+from unibase.omics.recognise.scales import LOST, protein_unit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -51,7 +51,9 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
         raise Unusable(
             UNKNOWN_UNIT,
             f"The values are {told.unit}: {'; '.join(told.evidence)}.",
-            "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
+            "Give the values that they were made of: they do not tell them."
+            if told.unit in LOST
+            else "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
         )
     adata.uns["unit"] = "intensities" if unit == "intensities" else "log2"
     adata.uns["plate_normalised"] = unit == "NPX"

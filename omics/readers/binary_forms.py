@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from unibase.groundwork.problems import Unusable
 from unibase.omics.reasons import NOT_A_MATRIX
 
@@ -16,7 +18,42 @@ _FORMS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
     ((b"FEA1",), "Feather's first version", "Write it as Parquet, or as Feather's second version."),
     ((b"\x89HDF",), "HDF5 under another name", "Call an h5ad so; of other HDF5, write the table as text or Parquet."),
     ((b"BAM\1", b"CRAM"), "aligned reads", "Give the counts or the variants that were made of them."),
+    (
+        (b"IDAT",),
+        "a scanner's raw intensities (IDAT)",
+        "Give beta values or M-values, as SeSAMe or minfi make them of both channels.",
+    ),
+    (
+        (b"@\0\0\0", b";\1"),
+        "a scanner's raw intensities (CEL)",
+        "Microarrays of expression have no counts and are no assay here.",
+    ),
+    (
+        (b"\x01\xa1F\0i\0n\0n\0i\0g\0a\0n\0",),
+        "raw spectra",
+        "Give the table of proteins that MaxQuant, DIA-NN or FragPipe made of them.",
+    ),
+    ((b"\x0b\x0e\x0a\x0c",), "R's package qs", "Write the table from R with write.csv."),
 )
+_TEXTS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
+    # Texts that are no table.
+    ((b"##fileformat=VCF",), "a VCF", "Give it as mutations or rearrangements; of copies the caller's table of segments."),
+    ((b"%PDF",), "a PDF", "Give the table that it shows, as text or a workbook."),
+    ((b"MTD\tmzTab",), "mzTab", "Give the tool's table of proteins, one row a protein and one column a sample."),
+    ((b"{", b"[{"), "JSON", "Write it as a table: text, a workbook or Parquet."),
+    (
+        (b"<!DOCTYPE html", b"<!doctype html", b"<html", b"<HTML"),
+        "a page of the web",
+        "Download the file that the page links to.",
+    ),
+    ((b"<?xml",), "XML", "Write it as a table: text, a workbook or Parquet."),
+    (
+        (b"%%MatrixMarket",),
+        "a sparse matrix without names",
+        "Read it with scanpy, add sample and cell type, and give the h5ad as single_cell.",
+    ),
+)
+_FASTQ = re.compile(rb"@[^\n]+\n[ACGTN]+\r?\n\+")
 
 
 def no_text(start: bytes) -> Unusable:
@@ -34,3 +71,21 @@ def no_text(start: bytes) -> Unusable:
     return Unusable(
         NOT_A_MATRIX, "The file holds bytes that are no text.", "Give a text table, a spreadsheet, Parquet or Feather."
     )
+
+
+def refuse_other_texts(start: bytes) -> None:
+    """Refuse a text that is no table of any assay, by its beginning.
+
+    Args:
+        start: The first bytes, unpacked.
+
+    Raises:
+        Unusable: `not-a-matrix`, with what it is and the way on.
+
+    >>> refuse_other_texts(b"gene\\tS1\\nTP53\\t5\\n")
+    """
+    for marks, what, remedy in _TEXTS:
+        if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(marks):
+            raise Unusable(NOT_A_MATRIX, f"The file is {what}, which is not read.", remedy)
+    if _FASTQ.match(start):
+        raise Unusable(NOT_A_MATRIX, "The file holds reads (FASTQ).", "Give the counts or the variants that were made of them.")

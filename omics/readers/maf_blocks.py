@@ -144,6 +144,12 @@ def _places(header: Sequence[str]) -> dict[str, int | None]:
     known = {**COLUMNS, **_BESIDE}
     where = {name: next((titles.index(plain(t)) for t in words if plain(t) in titles), None) for name, words in known.items()}
     missing = [COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
+    if missing and any(title.startswith("exonicfunc") for title in map(plain, header)):
+        raise Unusable(
+            NOT_A_MAF,
+            "This is ANNOVAR's table, which names no samples.",
+            "Make a MAF of it (maftools' annovarToMaf, with the names of samples).",
+        )
     if missing:
         raise Unusable(
             NOT_A_MAF, f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
-from unibase.omics.readers.binary_forms import no_text
+from unibase.omics.readers.binary_forms import no_text, refuse_other_texts
 from unibase.omics.readers.numerals import (
     MISSING,
     Numerals,
@@ -138,6 +138,7 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
         return data[3:], (*traits, "byte-order mark")
     if b"\0" in data[:8192]:
         raise no_text(data)
+    refuse_other_texts(data[:4096])
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from unibase.omics.readers.binary_forms import no_text
+from unibase.omics.readers.binary_forms import no_text, refuse_other_texts
 from unibase.omics.readers.tabular import is_gzip, truncated
 
 BLOCK = 8 * 2**20
@@ -61,6 +61,7 @@ def _decoded(file: IO[bytes], encoding: str, size: int) -> Iterator[bytes]:
     utf16 = first[:2] in _UTF16
     if not utf16 and b"\0" in first[:8192]:
         raise no_text(first)
+    refuse_other_texts(first[:4096])
     if not utf16 and encoding == "utf-8":
         yield first.removeprefix(codecs.BOM_UTF8)
         while piece := file.read(size):

@@ -70,6 +70,10 @@ def refuse_what_says_nothing(records: int, passed: int, annotated: int, structur
                 "Every variant of the VCF is structural (<DEL>, BND): none is a mutation of a gene.",
                 "Give the file as the assay rearrangements, and the VCF of small variants as mutations.",
             )
-        raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
+        raise Unusable(
+            NOT_ANNOTATED,
+            "The VCF has neither CSQ nor ANN.",
+            "Annotate it with VEP or SnpEff, or give a MAF (Funcotator: --output-file-format MAF).",
+        )
     if records and not passed and (records >= _FEWEST or not fails):
         raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unibase.omics.recognise.counting_noise import combed, coverage_sums, less_than_counting, parted_too_evenly
+from unibase.omics.recognise.ranks import SAID, are_ranks
 
 type Values = NDArray[np.float64]
 NOISE = 1e-3
@@ -46,6 +47,8 @@ def rna_unit(values: NDArray[np.generic]) -> Told:
         return Told("one value", "constant", ("all cells have one value",))
     if known.min() < 0:
         return _below_zero(x, known)
+    if are_ranks(x):
+        return Told("ranks or percentiles", "calls", (SAID,))
     whole = np.rint(known)
     if (whole == known).all():
         return _whole_numbers(x, known)

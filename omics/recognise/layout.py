@@ -16,6 +16,7 @@ from unibase.omics.recognise import names as words
 from unibase.omics.recognise.matrix import Matrix, Side
 from unibase.omics.recognise.names import Feature
 from unibase.omics.recognise.quantities import chosen_columns
+from unibase.omics.recognise.ranks import REMEDY
 from unibase.omics.recognise.strangers import strangers
 
 _FEW, _ENOUGH = 0.1, 0.3
@@ -137,6 +138,8 @@ def _features_down(table: Table, feature: Feature, why: str, sample: str | None)
         )
     columns = [i for i in chosen.columns if i != naming and not _annotation(table, i)]
     if not columns:
+        if any(_holds_ranks(table, i) for i in chosen.columns if i != naming):
+            raise Unusable(NOT_RECOGNISED, "Columns hold ranks: each whole number from 1 on once.", REMEDY)
         raise Unusable(
             NOT_RECOGNISED, "No column of the table holds values of a sample.", "Give features in rows and samples in columns."
         )
@@ -193,6 +196,11 @@ def _naming_column(table: Table, feature: Feature, dropped: frozenset[int]) -> i
             NOT_RECOGNISED, "The first column holds row numbers, and no column names genes.", "Write the table with its names."
         )
     return 0
+
+
+def _holds_ranks(table: Table, column: int) -> bool:
+    values = np.sort(table.values([column])[:, 0]) if table.is_number(column) else np.zeros(0)
+    return len(values) >= 20 and np.array_equal(values, np.arange(1, len(values) + 1))
 
 
 def _annotation(table: Table, column: int) -> bool:

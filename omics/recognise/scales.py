@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unibase.omics.recognise.expression_unit import Told, Values
+from unibase.omics.recognise.ranks import SAID, are_ranks
 
 _LOG2_MEDIANS = (21.0, 34.0)
 """Medians of log2 intensities of mass spectrometers. Natural logarithms of intensities with a median of 2^30 have less than 20.8; from there
 to 18 both are found, and the study file must say which it is."""
 _HIGHEST_LOGARITHM = 64.0
 """No intensity's log2 is above this."""
+RANKS, ONES_AND_ZEROS, Z_SCORES = "ranks or percentiles", "ones and zeros", "z-scores"
+LOST = frozenset((RANKS, ONES_AND_ZEROS, Z_SCORES))
+"""What tells nothing of the scale that it was made of."""
 
 
 def _span(lowest: float, highest: float) -> str:
@@ -67,6 +71,8 @@ def methylation_unit(values: Values) -> Told:
         return Told("beta", "beta", ("no value at all",))
     lowest, highest = float(known.min()), float(known.max())
     said = _span(lowest, highest)
+    if known.size >= 100 and are_ranks(values):
+        return Told(RANKS, "other", (said, SAID))
     per_sample = [row[np.isfinite(row)] for row in values if np.isfinite(row).any()]
     if lowest >= 0 and highest <= 1:
         if known.size >= 100 and np.mean(known < 0.01) > 0.9:
@@ -108,6 +114,10 @@ def protein_unit(values: Values, name: str = "") -> Told:
     said = _span(lowest, highest)
     rows = [row[np.isfinite(row) & (row != 0)] for row in values]
     low = [bool(row.max() < _HIGHEST_LOGARITHM) for row in rows if row.size]
+    if are_ranks(np.where(values == 0, np.nan, values)):
+        return Told(RANKS, "other", (said, SAID))
+    if known.size >= 100 and np.isin(values[np.isfinite(values)], (0.0, 1.0)).all():
+        return Told(ONES_AND_ZEROS, "other", (said,))
     if lowest < 0:
         return _ratios(values, said) if highest < _HIGHEST_LOGARITHM else Told("intensities less a background", "other", (said,))
     whole = bool((known == np.rint(known)).all())
@@ -134,7 +144,7 @@ def _ratios(values: Values, said: str) -> Told:
         # R divides by n - 1, scikit-learn by n.
         spreads = [float(np.nanmedian(np.nanstd(values, axis=0, ddof=less))) for less in (0, 1)]
     if len(values) > 3 and np.nanmedian(np.abs(means)) < 1e-3 and min(abs(spread - 1) for spread in spreads) < 0.02:
-        return Told("z-scores", "other", (said, "mean 0 and spread 1 of each protein"))
+        return Told(Z_SCORES, "other", (said, "mean 0 and spread 1 of each protein"))
     return Told("log2 ratio", "log2", (said, "values lie below zero"))
 
 
