@@ -125,7 +125,7 @@ def _stage_matrix(_: None, task: AssayTask) -> _Staged:
         if staged.adata.n_obs:
             blocks.write_gated(staged.adata, folder / "matrix.zarr")
         if gated.variants is not None:
-            MAF.write(sheets.named_variants(gated.variants, staged.adata.obs, task.centre, task.key), folder / VARIANTS)
+            MAF.write(sheets.named_variants(gated.variants, staged.sample_map, task.centre, task.key), folder / VARIANTS)
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
         said = _for_methods(gated.notes)

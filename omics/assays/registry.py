@@ -244,7 +244,7 @@ def _rearranged(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     from unibase.omics.assays.exposures import COLUMN, add_exposures
     from unibase.omics.assays.mutations import UNIT, view_table
-    from unibase.omics.assays.released_maf import released_maf
+    from unibase.omics.assays.variants_told import released_maf
     from unibase.omics.readers.profiles import read_hotspots
 
     data, options = mutations_of(files), files.study.mutations

@@ -85,8 +85,9 @@ def read_maf(
     notes += [f"genome {build}, as the MAF's own NCBI_Build says" for build in found.builds.values()]
     genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
     single = pl.concat(found.single).unique(maintain_order=True) if found.single else None
-    build = next(iter(found.builds), "")
-    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed, substitutions=single, build=build)
+    return MutationData(
+        distinct, tuple(sorted(names)), genes, tuple(notes), renamed, substitutions=single, build=next(iter(found.builds), "")
+    )
 
 
 @dataclass

@@ -138,11 +138,7 @@ def _features_down(table: Table, feature: Feature, why: str, sample: str | None)
         )
     columns = [i for i in chosen.columns if i != naming and not _annotation(table, i)]
     if not columns:
-        if any(_holds_ranks(table, i) for i in chosen.columns if i != naming):
-            raise Unusable(NOT_RECOGNISED, "Columns hold ranks: each whole number from 1 on once.", REMEDY)
-        raise Unusable(
-            NOT_RECOGNISED, "No column of the table holds values of a sample.", "Give features in rows and samples in columns."
-        )
+        raise _no_values(table, [i for i in chosen.columns if i != naming])
     for place, column in enumerate(columns, start=1):
         check_numbers(table, column, place)
     samples = _sample_names(table, columns, chosen.named, sample)
@@ -196,6 +192,15 @@ def _naming_column(table: Table, feature: Feature, dropped: frozenset[int]) -> i
             NOT_RECOGNISED, "The first column holds row numbers, and no column names genes.", "Write the table with its names."
         )
     return 0
+
+
+def _no_values(table: Table, columns: Sequence[int]) -> Unusable:
+    """Return what is said of a table of which no column holds values."""
+    if any(_holds_ranks(table, i) for i in columns):
+        return Unusable(NOT_RECOGNISED, "Columns hold ranks: each whole number from 1 on once.", REMEDY)
+    return Unusable(
+        NOT_RECOGNISED, "No column of the table holds values of a sample.", "Give features in rows and samples in columns."
+    )
 
 
 def _holds_ranks(table: Table, column: int) -> bool:

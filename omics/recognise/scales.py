@@ -63,7 +63,7 @@ def methylation_unit(values: Values) -> Told:
     Beta values have a floor and a roof and stand near both; M-values are their logits, so that a quarter of them at least lies
     beyond 2 on either side; percent reach beyond 1 in every sample.
 
-    >>> methylation_unit(np.linspace(0, 1, 400).reshape(4, 100)).unit
+    >>> methylation_unit(np.linspace(0, 1, 400).reshape(4, 100) ** 2).unit
     'beta'
     """
     known = values[np.isfinite(values)]

@@ -180,15 +180,15 @@ def stage(
     return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
 
 
-def named_variants(variants: pl.DataFrame, obs: pd.DataFrame, centre: str, key: Key) -> pl.DataFrame:
+def named_variants(variants: pl.DataFrame, mapping: pl.DataFrame, centre: str, key: Key) -> pl.DataFrame:
     """Return rows of `MAF` under the pseudonyms of their samples and persons; those of samples that are not used are left out.
 
     Args:
         variants: Rows by the samples' own names.
-        obs: What is said of the staged samples, by pseudonym.
+        mapping: SAMPLE_MAP of the matrix.
         centre, key: As in `stage`.
     """
-    subjects = dict(zip(map(str, obs.index), obs["subject_id"].tolist(), strict=True)) if len(obs) else {}
+    subjects = dict(mapping.filter(pl.col("status") == "used").select("colname", "primary").iter_rows())
     own = variants["Tumor_Sample_Barcode"].unique().to_list()
     names = {name: found for name in own if (found := column_name(key, "mutations", centre, name)) in subjects}
     kept = variants.filter(pl.col("Tumor_Sample_Barcode").is_in(list(names)))

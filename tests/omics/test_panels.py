@@ -16,6 +16,11 @@ from unibase.omics.readers.panels import Panel, read_panels, read_sample_panels
 
 GENES = sorted(gene.symbol for gene in gene_table()._symbol.values() if gene.locus_type == "gene with protein product")[:400]
 
+COUNTED = ("Frame_Shift_Del", "Frame_Shift_Ins", "Splice_Site", "Translation_Start_Site", "Nonsense_Mutation", "Nonstop_Mutation",
+           "In_Frame_Del", "In_Frame_Ins", "Missense_Mutation")  # fmt: skip
+"""The nine classes that maftools counts in `tmb` (its vc_nonSyn), over megabases of the capture."""
+OTHERS = ("Silent", "Intron", "3'UTR", "5'Flank", "RNA", "IGR", "Splice_Region")
+
 
 @dataclass(frozen=True)
 class Genie:
@@ -25,7 +30,8 @@ class Genie:
     bases: dict[str, int]
     panel_of: dict[str, str]
     variants: list[tuple[str, str, int]]
-    """Sample, gene, position; all are missense."""
+    """Sample, gene, position; those of `silent` places change no protein."""
+    silent: frozenset[int] = frozenset()
 
     def files(self, folder: Path) -> AssayFiles:
         intervals = ["Chromosome\tStart_Position\tEnd_Position\tHugo_Symbol\tID\tSEQ_ASSAY_ID\tFeature_Type\tincludeInPanel"]
@@ -44,12 +50,19 @@ class Genie:
         (folder / "genomic_information.txt").write_text("\n".join(intervals) + "\n")
         matrix = [f"{sample}\t{panel or 'NA'}\t{panel or 'NA'}" for sample, panel in self.panel_of.items()]
         (folder / "data_gene_matrix.txt").write_text("\n".join(["SAMPLE_ID\tmutations\tcna", *matrix]) + "\n")
-        rows = [f"{gene}\t1\t{place}\tMissense_Mutation\tC\tT\t{sample}" for sample, gene, place in self.variants]
+        rows = [f"{gene}\t1\t{place}\t{self.word(place)}\tC\tT\t{sample}" for sample, gene, place in self.variants]
         titles = "Hugo_Symbol\tChromosome\tStart_Position\tVariant_Classification\tReference_Allele\tTumor_Seq_Allele2\tTumor_Sample_Barcode"
         (folder / "m.maf").write_text("\n".join([titles, *rows]) + "\n")
         said = {"panels": str(folder / "data_gene_matrix.txt"), "panel_genes": str(folder / "genomic_information.txt")}
         files = AssayFiles.of(folder / "m.maf", None, megabases=40.0, **said)
         return AssayFiles(files.matrix, files.said, files.study, tuple(read_sample_panels(said["panels"])))
+
+    def word(self, place: int) -> str:
+        words = OTHERS if place in self.silent else COUNTED
+        return words[place % len(words)]
+
+    def changing(self) -> list[tuple[str, str, int]]:
+        return [one for one in self.variants if one[2] not in self.silent]
 
 
 def genie(seed: int) -> Genie:
@@ -62,7 +75,7 @@ def genie(seed: int) -> Genie:
         (str(rng.choice(list(panel_of))), str(rng.choice(GENES[:60])), int(place))
         for place in rng.choice(10**6, 900, replace=False)
     ]
-    return Genie(covered, bases, panel_of, variants)
+    return Genie(covered, bases, panel_of, variants, frozenset(place for _, _, place in variants[::3]))
 
 
 def covers(world: Genie, sample: str, gene: str) -> bool:
@@ -76,7 +89,7 @@ def test_profiled_and_mutated_are_counted_as_cbioportal_counts(tmp_path: Path, s
     adata = combine_tables([read("mutations", world.files(tmp_path)).adata])
     frame = adata.to_df()
     assert sorted(frame.index) == sorted(sample for sample, panel in world.panel_of.items() if panel)
-    carried = {(sample, gene) for sample, gene, _ in world.variants}
+    carried = {(sample, gene) for sample, gene, _ in world.changing()}
     for gene in frame.columns:
         expected = {s: float((s, gene) in carried) if covers(world, s, gene) else np.nan for s in frame.index}
         np.testing.assert_array_equal(frame[gene].to_numpy(), np.array([expected[s] for s in frame.index]), gene)
@@ -84,7 +97,7 @@ def test_profiled_and_mutated_are_counted_as_cbioportal_counts(tmp_path: Path, s
         "WES": 40.0,
         **{panel: world.bases[panel] // len(genes) * len(genes) / 1e6 for panel, genes in world.covered.items()},
     }
-    burden = {s: sum(covers(world, s, gene) for name, gene, _ in world.variants if name == s) for s in frame.index}
+    burden = {s: sum(covers(world, s, gene) for name, gene, _ in world.changing() if name == s) for s in frame.index}
     np.testing.assert_array_equal(adata.obs["variants"], [burden[s] for s in frame.index])
     np.testing.assert_allclose(adata.obs["tmb"], [burden[s] / sizes[world.panel_of[s]] for s in frame.index], rtol=1e-12)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def _columns(cohort: Path) -> Iterator[tuple[str, str, NDArray[np.float64], list
     import zarr
     from anndata.io import read_elem
 
-    whole = zarr.open_group(cohort, mode="r")["mod"]
+    whole: Any = zarr.open_group(cohort, mode="r")["mod"]
     for modality in ("copy_number", "mutations", "rearrangements"):
         if modality not in whole:
             continue
