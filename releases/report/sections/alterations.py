@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from unibase.releases.report.data import Contents, ReportData, at_least
 from unibase.releases.report.section import Section
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 GENES = 20
 """Most genes that are drawn."""
@@ -96,7 +96,7 @@ def _columns(cohort: Path) -> Iterator[tuple[str, str, NDArray[np.float64], list
         if modality not in whole:
             continue
         group = whole[modality]
-        obs: pd.DataFrame = read_elem(group["obs"])
+        obs: Any = read_elem(group["obs"])
         names = [str(name) for name in group["var"][group["var"].attrs["_index"]][:]]
         if modality == "copy_number" and not any(name.endswith(CALL) for name in names):
             continue
