@@ -15,9 +15,6 @@ from unibase.releases.report import charts
 from unibase.releases.report.data import Contents, ReportData, at_least
 from unibase.releases.report.section import Section
 
-if TYPE_CHECKING:
-    pass
-
 GENES = 20
 """Most genes that are drawn."""
 AT_ONCE = 500
