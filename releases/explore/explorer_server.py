@@ -20,11 +20,13 @@ from unibase.groundwork.problems import UserError
 from unibase.releases.explore.cohort_code import code_of
 from unibase.releases.explore.cohort_filter import Columns, Condition, parse
 from unibase.releases.explore.cohort_view import endpoints, names, timeline, view
+from unibase.releases.explore.drawn_regions import drawable, drawn
 
 MOST_LISTED = 500
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -78,11 +80,24 @@ def _subjects(columns: Columns, asked: Asked) -> Answer:
     return _json([str(one) for one in chosen.head(MOST_LISTED)])
 
 
-def _subject(columns: Columns, asked: Asked) -> Answer:
-    text = _one(asked, "id")
+def _number(asked: Asked, name: str, what: str) -> int:
+    text = _one(asked, name)
     if not text.isdecimal():
-        raise UserError("A subject is a number.")
-    return _json([asdict(one) for one in timeline(columns, int(text))])
+        raise UserError(f"{what} is a number.")
+    return int(text)
+
+
+def _subject(columns: Columns, asked: Asked) -> Answer:
+    return _json([asdict(one) for one in timeline(columns, _number(asked, "id", "A subject"))])
+
+
+def _pictures(columns: Columns, asked: Asked) -> Answer:
+    return _json([asdict(one) for one in drawable(columns.folder, _number(asked, "id", "A subject"))])
+
+
+def _picture(columns: Columns, asked: Asked) -> Answer:
+    subject, image = _number(asked, "id", "A subject"), _number(asked, "image", "An image")
+    return Answer("image/svg+xml", drawn(columns.folder, subject, image, _one(asked, "region")).encode())
 
 
 def _list(columns: Columns, asked: Asked) -> Answer:
@@ -103,6 +118,8 @@ PATHS: Mapping[str, Callable[[Columns, Asked], Answer]] = {
     "cohort": _cohort,
     "subjects": _subjects,
     "subject": _subject,
+    "pictures": _pictures,
+    "picture.svg": _picture,
     "subjects.csv": _list,
     "cohort.py": _code,
 }
