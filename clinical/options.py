@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from unibase.clinical.formats.format_names import format_names
+from unibase.clinical.formats.format_names import Format
+from unibase.clinical.formats.format_names import PeopleFormat as PeopleFormat
 from unibase.groundwork.sections import Section
 
 CYCLE_DAYS = 28
 """Molecules that start within so many days of a regimen's first day belong to it."""
-
-
-if TYPE_CHECKING:
-    Format = str
-    PeopleFormat = str
-else:
-    # Those that are declared; what type checkers cannot count, pydantic and the command line can.
-    Format = Literal[format_names()]
-    PeopleFormat = Literal[("people", *format_names())]
-"""What a centre's people are read from: a people file, or clinical records that hold identities."""
 
 
 class ObjectionColumn(Section):

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from unibase.groundwork.sections import LATER, Section, StudyFile
+from unibase.omics.choices import AssayName as AssayName
+from unibase.omics.choices import Method as Method
 
 Orientation = Literal["auto", "genes-in-rows", "features-in-rows", "samples-in-rows"]
 Unit = Literal[
@@ -17,9 +19,6 @@ Unit = Literal[
 """What the numbers of a matrix may be said to be."""
 SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
-AssayName = Literal[
-    "rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell", "rearrangements", "nanostring", "results"
-]  # fmt: skip
 LISTED: frozenset[AssayName] = frozenset(("mutations", "rearrangements"))
 """Assays whose files name what was found alone: a list, or panels, say which samples were looked at."""
 View = Literal["gene", "truncating", "hotspot"]
@@ -46,22 +45,6 @@ class CellColumns:
     min_cells: int = MIN_CELLS
 
 
-Method = Literal[
-    "tmm",
-    "tmmwsp",
-    "rle",
-    "upperquartile",
-    "median-of-ratios",
-    "poscounts",
-    "cpm",
-    "logcpm",
-    "tpm",
-    "vst",
-    "vst-fast",
-    "voom",
-    "quantile",
-    "none",
-]
 """As `omics.models.normalised.normalise` takes them; listed here because importing that module takes seconds."""
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
 from unibase.groundwork.sections import Section
-
-DEFAULT_MAX_SHIFT_DAYS = 1826
-"""Five years: shifts are drawn from 1 to this many days into the past."""
+from unibase.privacy.longest_shift import DEFAULT_MAX_SHIFT_DAYS as DEFAULT_MAX_SHIFT_DAYS
 
 
 class KeySource(Section):

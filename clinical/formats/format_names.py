@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 _END = "_format.py"
 
@@ -17,3 +18,13 @@ def format_names() -> tuple[str, ...]:
     """
     files = Path(__file__).with_name("declared").glob(f"*{_END}")
     return tuple(sorted(one.name.removesuffix(_END).replace("_", "-") for one in files))
+
+
+if TYPE_CHECKING:
+    Format = str
+    PeopleFormat = str
+else:
+    # Those that are declared; what type checkers cannot count, pydantic and the command line can.
+    Format = Literal[format_names()]
+    PeopleFormat = Literal[("people", *format_names())]
+"""What a centre's people are read from: a people file, or clinical records that hold identities."""

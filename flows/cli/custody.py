@@ -7,7 +7,7 @@ from typing import Literal
 
 from unibase.flows.cli.app import app
 from unibase.flows.cli.command_answers import CommandLine
-from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
+from unibase.privacy.longest_shift import DEFAULT_MAX_SHIFT_DAYS
 
 ledger_app = CommandLine(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
 custodian_app = CommandLine(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")

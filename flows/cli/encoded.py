@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unibase.clinical.options import PeopleFormat
+from unibase.clinical.formats.format_names import PeopleFormat
 from unibase.flows.cli.app import app
 from unibase.flows.cli.command_answers import CommandLine
 from unibase.groundwork.problems import UserError

@@ -8,6 +8,7 @@ from unibase.flows.cli import (  # noqa: F401  # each puts its commands on `app`
     begin,
     custody,
     encoded,
+    features,
     person,
     plain,
     records,

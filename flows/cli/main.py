@@ -21,8 +21,9 @@ WORDS: dict[str, str] = {
     "begin": "init simulate",
     "custody": "custodian ledger",
     "encoded": "encoded",
+    "features": "features",
     "person": "person",
-    "plain": "deidentify dose features index link maps normalise pixels recognise reports timeline words",
+    "plain": "deidentify dose index link maps normalise pixels recognise reports timeline words",
     "records": "map records",
     "releases": "baseline catalogue cbioportal diff explain explore extract fhir howmany omop open sign verify",
     "set_aside": "quarantine",
@@ -30,6 +31,8 @@ WORDS: dict[str, str] = {
     "vault": "key reidentify",
 }
 """First words of the commands of each module: it alone is imported for them, and what it needs."""
+ALL_COMMANDS: tuple[list[str], ...] = ([], ["--help"], ["-h"])
+"""What shows the list of all commands, without their options."""
 
 
 def _command_line(words: list[str]) -> App:
@@ -38,7 +41,8 @@ def _command_line(words: list[str]) -> App:
     Args:
         words: What stands after `unibase`.
     """
-    module = next((name for name, known in WORDS.items() if words and words[0] in known.split()), "everything")
+    whole = "overview" if words in ALL_COMMANDS else "everything"
+    module = next((name for name, known in WORDS.items() if words and words[0] in known.split()), whole)
     if words != ["--version"]:
         import_module(f"unibase.flows.cli.{module}")
     app: App = import_module("unibase.flows.cli.app").app

@@ -43,3 +43,17 @@ def test_a_command_that_speaks_loads_no_heavy_library(words: list[str], may_load
     loaded = set(ended.stdout.rpartition("LOADED")[2].split())
     assert "cyclopts" in loaded, ended.stderr
     assert loaded & HEAVY <= may_load
+
+
+WHOLE_LINE = READS_THEM.replace("cli.main import main", "cli.everything import app as main")
+
+
+def test_the_list_of_all_commands_loads_no_model_of_options_and_lacks_no_command() -> None:
+    said, loaded = {}, {}
+    for name, program in (("list", READS_THEM), ("whole", WHOLE_LINE)):
+        ended = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
+        said[name], _, modules = ended.stdout.rpartition("LOADED")
+        loaded[name] = set(modules.split())
+    assert said["list"] == said["whole"]
+    assert "features" in said["list"]
+    assert "pydantic" in loaded["whole"] - loaded["list"]
