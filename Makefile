@@ -64,7 +64,7 @@ format: setup  ## Format and sort imports
 	@$(RUN) ruff format --quiet .
 
 sbom: setup  ## Write the bill of materials of what is installed at run time (CycloneDX) to sbom.json
-	@$(UV) export --locked --no-dev --format cyclonedx1.5 --quiet --output-file sbom.json
+	@$(UV) export --locked --no-dev --format cyclonedx1.5 --quiet | $(RUN) python deploy/bill_of_materials.py sbom.json
 
 audit:  ## Ask the database of known weaknesses about every locked version (needs the network)
 	@$(UV) audit --preview-features audit-command --locked --no-dev

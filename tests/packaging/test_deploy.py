@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -62,3 +64,14 @@ def test_images_install_extras_that_exist_and_hold_no_secret() -> None:
         assert "UV_PYTHON_DOWNLOADS=never" in text
     kept_out = Path(".containerignore").read_text(encoding="utf-8").split()
     assert {".git", "*.key", "*.pem", "*.identity", "demo", "work"} <= set(kept_out)
+
+
+def test_a_bill_of_materials_has_the_same_bytes_whenever_it_is_written(tmp_path: Path) -> None:
+    written = []
+    for serial, day in (("urn:uuid:1", "2026-11-30T22:33:03Z"), ("urn:uuid:2", "2026-12-01T02:00:00Z")):
+        bill = {"serialNumber": serial, "metadata": {"timestamp": day}, "components": [{"name": "polars", "version": "1.30"}]}
+        command = [sys.executable, DEPLOY / "bill_of_materials.py", tmp_path / "sbom.json"]
+        subprocess.run(command, input=json.dumps(bill), text=True, check=True)
+        written.append((tmp_path / "sbom.json").read_bytes())
+    assert written[0] == written[1]
+    assert b"polars" in written[0] and b"urn:uuid:" in written[0]
