@@ -133,6 +133,40 @@ def check_regions(regions: Regions) -> None:
                 raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
 
 
+IMAGE_MODALITIES = frozenset(
+    [
+        "CR",
+        "CT",
+        "DX",
+        "ES",
+        "GM",
+        "IO",
+        "IVOCT",
+        "MG",
+        "MR",
+        "NM",
+        "OCT",
+        "OP",
+        "OPT",
+        "OT",
+        "PT",
+        "PX",
+        "RF",
+        "RG",
+        "RTDOSE",
+        "RTIMAGE",
+        "SC",
+        "SM",
+        "US",
+        "XA",
+        "XC",
+    ]
+)
+"""Defined terms of Modality (DICOM PS3.3, C.7.3.1.1.1) whose instances hold images."""
+
+SPOKEN_MODALITIES = {"PET": "PT", "TEP": "PT", "MRI": "MR", "IRM": "MR", "SCANNER": "CT", "TDM": "CT", "RTSTRUCT": "CT, PT or MR"}
+"""What people say for a modality, and what the standard calls it; a structure set is drawn on one of these."""
+
 DRAWN = ("drawn",)
 """Of a series of several volumes: measure each region on the volume it was drawn on, and on all when that is not said."""
 
@@ -338,9 +372,9 @@ class Features(Choices):
 
     settings: str
     """A PyRadiomics parameter file, relative to the study file."""
-    modalities: list[str] = Field(default=["CT", "PT", "MR"])
-    """DICOM modalities of the images to measure."""
-    regions: dict[str, list[str]]
+    modalities: list[str] = Field(default=["CT", "PT", "MR"], min_length=1)
+    """DICOM modalities of the images to measure; PET is `PT`."""
+    regions: dict[str, list[str]] = Field(min_length=1)
     """Target name: patterns (regular expressions, whole name, case-blind) of the ROI names that mean it."""
     pet_table: str | None = None
     """A CSV beside the study file with weight, dose and time of injection of PET whose header lacks them: a row names a centre
@@ -353,6 +387,17 @@ class Features(Choices):
     """At each voxel of a region the features of the voxels around it, as files in the staging zone; `{}` takes the defaults."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
+
+    @field_validator("modalities")
+    @classmethod
+    def _defined(cls, modalities: list[str]) -> list[str]:
+        for name in modalities:
+            if name not in IMAGE_MODALITIES:
+                meant = SPOKEN_MODALITIES.get(name.upper())
+                raise ValueError(
+                    f"{name!r} is no DICOM modality of images. {f'Write {meant}' if meant else 'PET is PT, MRI is MR'}"
+                )
+        return modalities
 
     @field_validator("regions")
     @classmethod

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,15 +109,23 @@ def _by_folder(files: Iterable[Path]) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _records(found: Found, folder: Path, files: list[Path]) -> None:
-    """Tell OMOP by its tables, OSIRIS by its, and FHIR by what its files say they are."""
+    told = format_of_records(files)
+    if told:
+        found.clinical = (told, folder)
+
+
+def format_of_records(files: Sequence[Path]) -> str:
+    """Tell OMOP by its tables, OSIRIS by its, and FHIR by what its files say they are; nothing of what is none of these.
+
+    Args:
+        files: The files of one folder.
+    """
     stems = {path.name.split(".")[0].lower() for path in files}
-    resources = sorted({name for path in files[:LOOKED_AT] if (name := _resource(path))})
     if "person" in stems and len(stems & OMOP_TABLES) > 1:
-        found.clinical = ("omop", folder)
-    elif resources:
-        found.clinical = ("fhir", folder)
-    elif len({stem.replace("_", "") for stem in stems} & OSIRIS_TABLES) > 1:
-        found.clinical = ("osiris-rwd", folder)
+        return "omop"
+    if any(_resource(path) for path in files[:LOOKED_AT]):
+        return "fhir"
+    return "osiris-rwd" if len({stem.replace("_", "") for stem in stems} & OSIRIS_TABLES) > 1 else ""
 
 
 def _resource(path: Path) -> str:

@@ -157,6 +157,9 @@ class Study(Section):
     @field_validator("endpoints", "responses")
     @classmethod
     def _known_definitions(cls, codes: list[str], info: ValidationInfo) -> list[str]:
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: named twice. Name each once")
         if info.data.get("definitions"):
             return codes  # `check_sources` looks into that file
         from unibase.clinical.derived.endpoint_definitions import Endpoints  # imports polars

@@ -22,7 +22,7 @@ def check_surroundings(study: Study) -> None:
         MachineFault: If this user cannot write the workspace, or the second place of the audit log cannot be reached.
     """
     study.read_key()
-    nested = list(_nested_sources(study))
+    nested = [*_nested_sources(study), *_of_releases(study)]
     if nested:
         raise UserError("\n".join(nested))
     root = study.work.root
@@ -32,6 +32,19 @@ def check_surroundings(study: Study) -> None:
     if not os.access(there, os.W_OK | os.X_OK):
         raise MachineFault(f"This user cannot write to {there}. Give it the right to, or name another workspace.")
     study.audit.reach_copy()
+
+
+def _of_releases(study: Study) -> Iterator[str]:
+    """Yield what is wrong with the folder of the releases: what others may read may not lie where the vault is.
+
+    `study`: the study.
+    """
+    work, releases = study.work.root, study.path(study.releases)
+    if releases == work or work in releases.parents:
+        yield f"releases lie inside the workspace, where the vault is: {releases}. Name a folder beside it."
+    there = next(folder for folder in (releases, *releases.parents) if folder.exists())
+    if not there.is_dir():
+        yield f"releases: {there} is a file, and the releases should be a folder there. Name another."
 
 
 def _nested_sources(study: Study) -> Iterator[str]:

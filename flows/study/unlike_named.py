@@ -10,8 +10,12 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.flows.looks.survey import format_of_records
 from unibase.flows.study.study_file import Centre, Study
 from unibase.groundwork.problems import UserError
+
+TOLD_BY_FILES = ("omop", "fhir", "osiris-rwd")
+"""Formats of records that the names or first lines of their files tell."""
 
 
 def check_contents(study: Study) -> None:
@@ -37,6 +41,17 @@ def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[str]:
         yield from _of_people(study.path(centre.people), here)
     if centre.clinical and centre.clinical.format == "csv":
         yield from _of_mapping(study, centre.clinical.mapping, here)
+    if centre.clinical:
+        yield from _of_records(study.path(centre.clinical.path), centre.clinical.format, here)
+
+
+def _of_records(path: Path, named: str, here: str) -> Iterator[str]:
+    """Yield what is wrong with a folder of records that holds those of another format than the study says."""
+    if named not in TOLD_BY_FILES or not path.is_dir():
+        return
+    told = format_of_records(sorted(one for one in path.iterdir() if one.name[0] not in "._"))
+    if told and told != named:
+        yield f"{here}.clinical.format: {path} holds records of {told}, and {named} is named. Name {told}, or another folder."
 
 
 def _of_people(path: Path, here: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from unibase.groundwork.study_yaml import refuse_unfolding
 
 _SAID = {
     "string_type": "must be a text. Put it in quotes ('1.0').",
-    "list_type": "must be a list. Put it in square brackets ([OS]).",
+    "list_type": "must be a list. Put it in square brackets ([one, two]).",
     "date_from_datetime_parsing": "must be a day, written as 2020-12-31.",
     "date_parsing": "must be a day, written as 2020-12-31.",
     "date_type": "must be a day, written as 2020-12-31.",
@@ -129,7 +129,9 @@ def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
     elif kind == "string_pattern_mismatch":
         said = f"{detail['input']!r} is not allowed; it must match {context['pattern']}."
     else:
-        said = _SAID.get(kind) or _section_said(kind, location) or f"{detail['msg'].removeprefix('Value error, ')}."
+        several = kind == "string_type" and isinstance(detail["input"], list | dict)
+        said = "must be one text." if several else _SAID.get(kind) or _section_said(kind, location)
+        said = said or f"{detail['msg'].removeprefix('Value error, ').rstrip('.')}."
     return f"{path}:{line}: {key}: {said}"
 
 

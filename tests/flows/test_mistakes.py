@@ -15,6 +15,8 @@ from tests.flows.small_study import STUDY, write_study
 from unibase.flows.cli import everything  # noqa: F401  # all commands, in the order that the manual shows
 from unibase.flows.cli import main as command_line
 
+FEATURES = "index: {concept: surgery}\nfeatures: {settings: params.yaml, regions: {GTV: [gtv]}"
+
 MISTAKES = [
     # where                what stands there                       and what is said
     ("study: trial", "study: Trial 1", r"study\.yaml:1: study: 'Trial 1' is not allowed; it must match"),
@@ -50,6 +52,34 @@ MISTAKES = [
         "dicom: dicom\n    omics: {rna: {matrix: a, samples: b}}",
         r"rna\.matrix: nothing at(?s:.*)rna\.samples: nothing",
     ),
+    # seen from the chair of a new operator: each of these was accepted before
+    (
+        "index: {concept: surgery}",
+        "index: {concept: surgery}\nendpoints: [OS, OS]",
+        r"endpoints: OS: named twice\. Name each once",
+    ),
+    ("study: trial", "study: trial\nworkspace: releases", r"releases lie inside the workspace, where the vault is"),
+    ("study: trial", "study: trial\nreleases: work/out", r"releases lie inside the workspace.*Name a folder beside it"),
+    ("study: trial", "study: trial\nreleases: people.csv", r"releases: .*people\.csv is a file"),
+    ("index: {concept: surgery}", f"{FEATURES}, modalities: [PET]}}", r"'PET' is no DICOM modality of images\. Write PT"),
+    ("index: {concept: surgery}", f"{FEATURES}, modalities: [CD]}}", r"'CD' is no DICOM modality.*PET is PT"),
+    ("index: {concept: surgery}", f"{FEATURES}, modalities: []}}", r"features\.modalities: must name at least one"),
+    (
+        "index: {concept: surgery}",
+        "index: {concept: surgery}\nfeatures: {settings: a, regions: {}}",
+        r"features\.regions: .*at least",
+    ),
+    (
+        "format: csv, path: records, mapping: mapping.yaml",
+        "format: omop, path: bundles",
+        r"holds records of fhir, and omop is named",
+    ),
+    (
+        "format: csv, path: records, mapping: mapping.yaml",
+        "format: fhir, path: tables",
+        r"holds records of omop, and fhir is named",
+    ),
+    ("people: people.csv", "people: [people.csv]", r"centres\.A\.people: must be one text"),
     ("people: people.csv", "people: dicom", r"centres\.A\.people: .* is a folder\. Name the CSV"),
     ("people: people.csv", "people: study.yaml", r"no column `identifier`.*Add it"),
     ("people: people.csv", "people: persons.csv", r"centres\.A\.people: nothing at"),
@@ -97,7 +127,12 @@ MORE = [
 
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("mistakes") / "étude")
+    home = write_study(tmp_path_factory.mktemp("mistakes") / "étude")
+    for name, files in (("bundles", ["Patient.ndjson"]), ("tables", ["person.csv", "measurement.csv", "death.csv"])):
+        (home / name).mkdir()
+        for file in files:
+            (home / name / file).write_text('{"resourceType": "Patient"}\n', encoding="utf-8")
+    return home
 
 
 @pytest.fixture
