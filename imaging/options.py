@@ -13,6 +13,7 @@ from unibase.groundwork.sections import Section, accepted
 from unibase.imaging.confidentiality.study_rules import Rule
 from unibase.imaging.dicom.body import SuvKind
 from unibase.imaging.dose.metric_names import USUAL_METRICS, check_metrics
+from unibase.imaging.named_modalities import IMAGE_MODALITIES, SPOKEN_MODALITIES
 from unibase.imaging.perturbation_options import Robustness
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
@@ -132,40 +133,6 @@ def check_regions(regions: Regions) -> None:
             except re.error as error:
                 raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
 
-
-IMAGE_MODALITIES = frozenset(
-    [
-        "CR",
-        "CT",
-        "DX",
-        "ES",
-        "GM",
-        "IO",
-        "IVOCT",
-        "MG",
-        "MR",
-        "NM",
-        "OCT",
-        "OP",
-        "OPT",
-        "OT",
-        "PT",
-        "PX",
-        "RF",
-        "RG",
-        "RTDOSE",
-        "RTIMAGE",
-        "SC",
-        "SM",
-        "US",
-        "XA",
-        "XC",
-    ]
-)
-"""Defined terms of Modality (DICOM PS3.3, C.7.3.1.1.1) whose instances hold images."""
-
-SPOKEN_MODALITIES = {"PET": "PT", "TEP": "PT", "MRI": "MR", "IRM": "MR", "SCANNER": "CT", "TDM": "CT", "RTSTRUCT": "CT, PT or MR"}
-"""What people say for a modality, and what the standard calls it; a structure set is drawn on one of these."""
 
 DRAWN = ("drawn",)
 """Of a series of several volumes: measure each region on the volume it was drawn on, and on all when that is not said."""
