@@ -27,8 +27,9 @@ def contradiction_checks(frame: pl.DataFrame) -> list[Check]:
 
 def _of_persons(frame: pl.DataFrame) -> list[Check]:
     concepts = Concepts.default()
-    diagnosed = concepts.select(frame, "cancer_diagnosis").filter(pl.col("time_max").is_not_null())
-    first = diagnosed.group_by("subject_id").agg(pl.col("time_max").min().alias("diagnosed"))
+    # The earliest day it may have been: of a year alone nobody knows that the drug came before.
+    diagnosed = concepts.select(frame, "cancer_diagnosis").filter(pl.col("time_min").is_not_null())
+    first = diagnosed.group_by("subject_id").agg(pl.col("time_min").min().alias("diagnosed"))
     drugs = concepts.select(frame, "anticancer_drug").filter(pl.col("time_min").is_not_null()).join(first, on="subject_id")
     early = pl.col("time_max") < pl.col("diagnosed") - pl.duration(days=_BEFORE_DIAGNOSIS_DAYS)
     return [("plausibility/treatment-before-diagnosis", drugs, early, True)]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_SYSTEM, UNREAD_VALUE
+from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE, UNKNOWN_CODE_SYSTEM, UNREAD_VALUE
 from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.tnm import of_display
 from unibase.clinical.words.units import contradict
-from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name, whole_code
+from unibase.clinical.words.vocabularies import CODE_SHAPES, is_known, spelled, vocabulary_name, whole_code
 from unibase.groundwork.reasons import NOT_A_NUMBER, UNKNOWN_UNIT
 
 UNKNOWN = "UN"
@@ -127,12 +127,13 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
 
     Args:
         concept: A CodeableConcept.
-        context: Told of code systems that are not known, and of further codes of one vocabulary, which are left out.
+        context: Told of code systems that are not known, of further codes of one vocabulary, and of what is no code of it: these
+            are left out.
 
-    >>> codings({"coding": [{"system": "http://loinc.org", "code": "718-7"}]})
+    >>> codings({"coding": [{"system": "http://loinc.org", "code": "718-7"}, {"system": "http://snomed.info/sct", "code": "cf. letter"}]})
     ['LOINC//718-7']
     """
-    found = [_coding(one.get("system"), str(one["code"])) for one in (concept or {}).get("coding") or [] if one.get("code")]
+    found = _shaped(concept, context)
     known = [one for one in found if not one.unknown]
     out: dict[str, str] = {}
     for one in known or found[:1]:
@@ -151,18 +152,30 @@ _NO_SYSTEM = "-"
 
 
 class _Coding(NamedTuple):
-    """A coding: its vocabulary, its code in full, and what is told of a code system that is not known."""
+    """A coding: its vocabulary, its code in full, what is told of a code system that is not known, and whether it is a code."""
 
     vocabulary: str
     code: str
     unknown: str
+    shaped: bool
+
+
+def _shaped(concept: Resource | None, context: Context | None) -> list[_Coding]:
+    """Return the codings that have the shape of their vocabulary; the others may be words that name a person, and are told."""
+    found = [_coding(one.get("system"), str(one["code"])) for one in (concept or {}).get("coding") or [] if one.get("code")]
+    for one in found:
+        if not one.shaped and context is not None:
+            context.report(UNKNOWN_CODE, f"The coding holds no code of {one.vocabulary}.", "code", refused=False)
+    return [one for one in found if one.shaped]
 
 
 @lru_cache(maxsize=1 << 16)
 def _coding(system: str | None, code: str) -> _Coding:
     vocabulary = vocabulary_name(system)
     unknown = "" if is_known(system) else f"{vocabulary} ({slug(system)})" if system else _NO_SYSTEM
-    return _Coding(vocabulary, whole_code(vocabulary, spelled(vocabulary, code)), unknown)
+    written = spelled(vocabulary, code)
+    shape = CODE_SHAPES.get(vocabulary)
+    return _Coding(vocabulary, whole_code(vocabulary, written), unknown, shape is None or bool(re.search(shape, written)))
 
 
 def code_of(concept: Resource | None) -> str | None:
@@ -186,11 +199,12 @@ def words_of(concept: object) -> set[str]:
     return found or {str(concept.get("text") or "").strip().lower()}
 
 
-def answer_of(concept: Resource | None) -> str | None:
+def answer_of(concept: Resource | None, context: Context | None = None) -> str | None:
     """Return a coded answer, `concept`: the bare code for answers of staging systems, else `VOCABULARY//code`.
 
-    A category of TNM that SNOMED codes is read by its standard term where one is given.
+    A category of TNM that SNOMED codes is read by its standard term where one is given. A `context` is told of what is no code.
     """
+    _shaped(concept, context)
     for coding in (concept or {}).get("coding") or []:
         term = of_display(str(coding.get("display") or ""))
         if term:
@@ -245,7 +259,7 @@ def value_of(resource: Resource, context: Context) -> tuple[float | None, str | 
         return number_of(quantity.get("value")), quantity.get("comparator"), code or unit, True
     if resource.get("valueCodeableConcept"):
         concept = resource["valueCodeableConcept"]
-        answer = answer_of(concept)
+        answer = answer_of(concept, context)
         return None, answer or concept.get("text"), None, answer is not None
     for name in ("valueInteger", "valueDecimal"):
         if resource.get(name) is not None:

@@ -12,7 +12,6 @@ from unibase.clinical.formats.mapping_rows import ROUNDED, cleaned
 from unibase.clinical.formats.mapping_rules import (
     ANY_CODE,
     BRACES,
-    CODE_SHAPES,
     EventRule,
     Reading,
     TableMapping,
@@ -25,7 +24,7 @@ from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.number_forms import plain_number
 from unibase.clinical.words.units import convert_expressions
-from unibase.clinical.words.vocabularies import spelled
+from unibase.clinical.words.vocabularies import CODE_SHAPES, spelled
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
 

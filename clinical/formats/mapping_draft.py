@@ -15,10 +15,10 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from unibase.clinical.formats.mapped_objections import plain
-from unibase.clinical.formats.mapping_rules import CODE_SHAPES
 from unibase.clinical.sources.reading import read_tables
 from unibase.clinical.words.date_forms import Order
 from unibase.clinical.words.partial_dates import add_dates
+from unibase.clinical.words.vocabularies import CODE_SHAPES
 
 _SURE = 0.95
 """Share of the filled cells that must fit."""

@@ -200,15 +200,6 @@ class Reading:
         return ["", *self.mapping.nulls, *own.get(column.lower(), [])]
 
 
-CODE_SHAPES: dict[str, str] = {
-    "ICD10": r"^[A-Z]\d{2}(?:\.?[0-9A-Z+]{1,4})?$",
-    "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d(?:-C\d{2}(?:\.?[0-9X])?)?)$",
-    "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
-    "LOINC": r"^(?:\d{1,7}|LA\d{1,6}|LP\d{1,6})-\d$",
-    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
-    "SNOMED": r"^\d{6,18}$",
-}
-"""The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels."""
 ANY_CODE = r"^[A-Za-z0-9][A-Za-z0-9.+/_:^-]{0,63}$"
 
 

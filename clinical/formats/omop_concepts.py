@@ -84,7 +84,7 @@ def known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
 
 
 def _is_ours(frame: pl.DataFrame) -> pl.Expr:
-    """Return which rows of CONCEPT an  wrote, with a whole code as the name."""
+    """Return which rows of CONCEPT an export of ours wrote, with a whole code as the name."""
     if not {"concept_class_id", "concept_name"} <= set(frame.columns):
         return pl.lit(False)
     return ((text_of("concept_class_id") == _OURS) & text_of("concept_name").is_not_null()).fill_null(False)

@@ -96,6 +96,15 @@ def _address(system: str) -> str:
     return system.strip().lower().rstrip("/").removeprefix("urn:oid:")
 
 
+CODE_SHAPES: dict[str, str] = {
+    "ICD10": r"^[A-Z]\d{2}(?:\.?[0-9A-Z+*†!-]{1,5})?$",
+    "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d{1,2}(?:-C\d{2}(?:\.?[0-9X])?)?)$",
+    "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
+    "LOINC": r"^(?:\d{1,7}|L[APG]\d{1,6})-\d$",
+    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
+    "SNOMED": r"^\d{6,18}(?:[:+][\d:+=,(){} ]*)?$",
+}
+"""The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels. SNOMED may be an expression."""
 _DOTTED = ("ICD10", "ICD10CM", "ICD10GM")
 """Vocabularies whose codes hospitals write with and without the dot: `C341` is `C34.1`."""
 _CAPITALS = (*_DOTTED, "ICDO3", "ATC", "CCAM")
