@@ -36,8 +36,11 @@ _REPORTED = {
         (("LOINC//LA28371-5", "Stable Disease"), "SD"), (("LOINC//LA28370-7", "Progressive Disease"), "PD"),
         (("Not Evaluable", "Inevaluable"), "NE"),
     ) for word in words},
+    **{f"mii_cs_onko_verlauf_gesamtbeurteilung//{letter}": value for letters, value in (
+        ("vr", "CR"), ("t", "PR"), ("kb", "SD"), ("py", "PD"), ("u", "NE"),
+    ) for letter in letters},
 }  # fmt: skip
-"""RECIST's own words, written out too, and the answers of LOINC 88040-1; in lower case."""
+"""RECIST's own words, written out too, the answers of LOINC 88040-1, and the letters of oBDS (its minimal response B is stable); in lower case."""
 
 
 class _Row(NamedTuple):

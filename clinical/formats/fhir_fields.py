@@ -141,11 +141,15 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
             out[one.vocabulary] = one.code
         elif context is not None:
             context.count(SECOND_CODING, one.vocabulary)
-    if context is not None and len(known) < len(found):
-        for one in found:
-            if one.unknown and one.unknown != _NO_SYSTEM:
-                context.count(UNKNOWN_CODE_SYSTEM, one.unknown)
+    _name_systems(found, context)
     return list(out.values())
+
+
+def _name_systems(found: list[_Coding], context: Context | None) -> None:
+    """Tell a context of the code systems that are not known."""
+    for one in found if context is not None else ():
+        if context is not None and one.unknown and one.unknown != _NO_SYSTEM:
+            context.count(UNKNOWN_CODE_SYSTEM, one.unknown)
 
 
 _NO_SYSTEM = "-"
@@ -202,9 +206,10 @@ def words_of(concept: object) -> set[str]:
 def answer_of(concept: Resource | None, context: Context | None = None) -> str | None:
     """Return a coded answer, `concept`: the bare code for answers of staging systems, else `VOCABULARY//code`.
 
-    A category of TNM that SNOMED codes is read by its standard term where one is given. A `context` is told of what is no code.
+    A category of TNM that SNOMED codes is read by its standard term where one is given. A `context` is told of what is no code, and of
+    code systems that are not known.
     """
-    _shaped(concept, context)
+    _name_systems(_shaped(concept, context), context)
     for coding in (concept or {}).get("coding") or []:
         term = of_display(str(coding.get("display") or ""))
         if term:

@@ -16,6 +16,7 @@ NOT_EVENTS: dict[str, str] = {
     "DocumentReference": "free text",
     "Provenance": "about records",
     "Group": "about records",
+    "RelatedPerson": "about another person",
     "OperationOutcome": "about the export; errors are told",
 }
 """Resource types that hold no event of a person, and why."""
@@ -35,12 +36,13 @@ READ: Mapping[str, frozenset[str]] = {
     kind: frozenset(f"{_EVERYWHERE} {_ABOUT_RECORDS} {names}".split())
     for kind, names in {
         "Patient": "gender birthDate deceasedDateTime deceasedBoolean link",
-        "Condition": "code clinicalStatus verificationStatus onsetDateTime onsetPeriod abatementDateTime abatementPeriod recordedDate stage",
+        "Condition": "code clinicalStatus verificationStatus onsetDateTime onsetPeriod abatementDateTime abatementPeriod recordedDate stage bodySite",
         "Observation": (
             "code effectiveDateTime effectivePeriod effectiveInstant issued valueQuantity valueCodeableConcept valueInteger valueDecimal "
-            "valueBoolean valueString dataAbsentReason component " + " ".join(f"value{one}" for one in UNREAD_VALUES)
+            "valueBoolean valueString dataAbsentReason component bodySite method "
+            + " ".join(f"value{one}" for one in UNREAD_VALUES)
         ),
-        "Procedure": "code performedDateTime performedPeriod",
+        "Procedure": "code performedDateTime performedPeriod bodySite",
         "MedicationRequest": f"intent {_DRUG}",
         "MedicationAdministration": _DRUG,
         "MedicationDispense": _DRUG,
@@ -67,8 +69,8 @@ def unread_fields(resource: Resource, dates: bool = True) -> Iterable[str]:
         dates: Whether those that date it count; of a resource without a date that is told by itself.
 
     Example:
-        >>> unread_fields({"resourceType": "Condition", "code": {}, "bodySite": []})
-        ['bodySite']
+        >>> unread_fields({"resourceType": "Condition", "code": {}, "severity": {}})
+        ['severity']
     """
     known = READ[resource["resourceType"]]
     left = [name for name in resource if name not in known and (dates or not name.startswith(_DATES))]

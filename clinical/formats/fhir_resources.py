@@ -28,6 +28,7 @@ from unibase.clinical.formats.fhir_fields import (
     words_of,
 )
 from unibase.clinical.formats.fhir_read_fields import NOT_EVENTS, unread_fields
+from unibase.clinical.formats.fhir_sites import TNM_EDITION, edition_of, sites_of
 from unibase.clinical.formats.fhir_stages import stages_of
 from unibase.clinical.reasons import (
     ABOUT_ANOTHER,
@@ -50,10 +51,10 @@ from unibase.clinical.reasons import (
 from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, PREFIX, Modality, fhir_status, least
 from unibase.clinical.words.cancers import is_cancer
 
-HISTOLOGY = "mcode-histology-morphology-behavior"
-"""Extension of mCODE's primary cancer condition, whose code may say the site only."""
+HISTOLOGIES = {"mcode-histology-morphology-behavior", "mii-ex-onko-histology-morphology-behavior-icdo3"}
+"""Extensions of the primary cancer of mCODE and of MII Onkologie, whose code may say the site only."""
 
-_READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-reason"}
+_READ_EXTENSIONS = {*HISTOLOGIES, "patient-birthPlace", "birthPlace", "data-absent-reason"}
 _CANCER_PROFILE = "mcode-(?:primary|secondary)-cancer-condition|mii-pr-onko-diagnose"
 _PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
 
@@ -121,7 +122,9 @@ def _tell_unread(resource: Resource, context: Context) -> None:
     kind = resource["resourceType"]
     if kind == "OperationOutcome" and any(one.get("severity") in ("error", "fatal") for one in resource.get("issue") or []):
         context.report(SERVER_ERROR, "The server says that something failed.", refused=False)
-    if kind not in NOT_EVENTS:
+    if kind == "FamilyMemberHistory":
+        context.report(ABOUT_ANOTHER, "The resource is about a relative of its patient.")
+    elif kind not in NOT_EVENTS:
         context.report(UNKNOWN_RESOURCE, f"Resources of type {slug(kind)} are not read.")
 
 
@@ -259,7 +262,7 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     histologies = [
         code
         for extension in resource.get("extension") or []
-        if extension_name(extension) == HISTOLOGY
+        if extension_name(extension) in HISTOLOGIES
         for code in codings(extension.get("valueCodeableConcept"), context)
     ]
     for code in histologies:
@@ -268,6 +271,8 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     known = bool(is_cancer(codes) or histologies or profiled)
     for text in stages_of(resource, known, context):
         yield Raw(person, "LOINC//21908-9", start or recorded, text=text, coded=True)
+    for code, text in sites_of(resource, codes, context):
+        yield Raw(person, code, start or recorded, text=text, coded=True)
 
 
 def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
@@ -294,14 +299,22 @@ def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
             number, text, unit, coded = value_of(part, context)
             for code in inner:
                 yield Raw(person, code, start, end, recorded, number, text, unit, coded)
+    for code, text in sites_of(resource, codes, context):
+        yield Raw(person, code, start, text=text, coded=True)
+    edition = edition_of(resource, context)
+    if edition:
+        yield Raw(person, TNM_EDITION, start, text=edition, coded=True)
 
 
 def _procedure(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     if person is not None:
         start, end = when(resource, "performed")
-        for code in _coded(resource, context):
+        codes = _coded(resource, context)
+        for code in codes:
             yield Raw(person, code, start, end)
+        for code, text in sites_of(resource, codes, context) if codes else ():
+            yield Raw(person, code, start, text=text, coded=True)
 
 
 def _medication(resource: Resource, context: Context) -> Iterator[Raw]:

@@ -44,7 +44,9 @@ def stay(**said: Any) -> dict[str, Any]:
         (observation(interpretation=[{"text": "high"}], referenceRange=[{"text": "12"}]), ["Observation.interpretation", "Observation.referenceRange"]),
         (observation(note=[{"text": "haemolysed"}]), ["Observation.note"]),
         (observation(effectiveTiming={}), ["Observation.effectiveTiming"]),
-        (condition(bodySite=[{"text": "left"}]), ["Condition.bodySite"]),
+        (condition(bodySite=[{"text": "left"}]), []),
+        (condition(bodySite=[{"text": "left, see letter"}]), ["Condition.bodySite"]),
+        (observation(method={"text": "by hand"}), ["Observation.method"]),
         (condition(onsetString="last spring"), ["Condition.onsetString"]),
         (condition(clinicalStatus={"text": "resolved"}), []),  # the diagnosis was made all the same
         (condition(onsetDateTime=None, onsetString="last spring"), []),  # told as missing-date

@@ -92,3 +92,16 @@ def test_without_a_baseline_nothing_is_told() -> None:
 def test_a_lesion_outside_nodes_that_is_back_has_regrown(nodal: bool, now: Size, right: str) -> None:
     visits = [LymphomaVisit(sizes={"liver": Size(0, 0)}), LymphomaVisit(sizes={"liver": now})]
     assert lugano({"liver": Size(30, 20)}, frozenset(["liver"] if nodal else []), visits) == ["CR", right]
+
+
+OBDS = "MII_CS_ONKO_VERLAUF_GESAMTBEURTEILUNG//"
+
+
+@pytest.mark.parametrize(("letter", "means", "right", "ends"), rows("| letter | means | response | ends PFS |"))
+def test_overall_assessment_of_obds(letter: str, means: str, right: str, ends: str) -> None:
+    made = events((1, "SNOMED//396432002", NOW, OBDS + letter))
+    found = derive_responses(made, index((1, "2021-01-11")), ["BORREP"], Concepts.default(), Endpoints.default())
+    visit = found.filter(pl.col("PARAMCD") == "OVRREP").select("AVALC", "problem").row(0)
+    assert visit == ((right, None) if right else (None, "unknown-response")), means
+    survival = derive(made, index((1, "2021-01-11")), "PFS", Concepts.default(), Endpoints.default())
+    assert survival["CNSR"].to_list() == [0 if ends == "yes" else 1]
