@@ -12,6 +12,8 @@ SYSTEMS: dict[str, str] = {
     "http://hl7.org/fhir/sid/icd-10-fr": "ICD10",
     "https://smt.esante.gouv.fr/terminologie-cim-10": "ICD10",
     "http://hl7.org/fhir/sid/icd-9-cm": "ICD9CM",
+    "http://hl7.org/fhir/sid/icd-9-cm/diagnosis": "ICD9CM",
+    "http://hl7.org/fhir/sid/icd-9-cm/procedure": "ICD9PROC",
     "http://terminology.hl7.org/codesystem/icd-o-3": "ICDO3",
     "http://hl7.org/fhir/sid/icd-o": "ICDO3",
     "http://hl7.org/fhir/sid/icd-o-3": "ICDO3",
