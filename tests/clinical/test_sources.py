@@ -246,7 +246,7 @@ def test_an_mcode_patient(tmp_path: Path) -> None:
     result = read_events(TimelineTask("fhir", folder, "F", SubjectLookup({("F", "fhir", "p1"): Subject(5, 0)})))
     found = result.events.filter(pl.col("source_row") > 1).sort("source_row", "code")
     assert found.select("source_row", "code", "text_value").rows() == [
-        (2, "LOINC//21908-9", "3C"), (2, "SNOMED//254637007", None), (2, "SNOMED//35917007", None),
+        (2, "BODY_SITE//SNOMED//39607008", None), (2, "LOINC//21908-9", "3C"), (2, "SNOMED//254637007", None), (2, "SNOMED//35917007", None),
         (3, "LOINC//21908-9", "3C"), (4, "LOINC//97509-4", "SNOMED//271299001"), (5, "SNOMED//1287742003", None),
         (6, "PRESCRIBED//RxNorm//583214", None), (7, "RxNorm//583214", None), (8, "VISIT//AMB", None),
         (9, "IMAGING_RECORD//CT", None), (10, "SPECIMEN//SNOMED//119376003", None), (11, "REPORT//LOINC//81247-9", None),
