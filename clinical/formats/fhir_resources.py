@@ -271,8 +271,8 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     known = bool(is_cancer(codes) or histologies or profiled)
     for text in stages_of(resource, known, context):
         yield Raw(person, "LOINC//21908-9", start or recorded, text=text, coded=True)
-    for code, text in sites_of(resource, codes, context):
-        yield Raw(person, code, start or recorded, text=text, coded=True)
+    for code, said in sites_of(resource, codes, context):
+        yield Raw(person, code, start or recorded, text=said, coded=True)
 
 
 def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
