@@ -30,7 +30,12 @@ LOOKS = Table(
         Column("air_share", pl.Float64(), "Share of voxels below -500 HU; CT alone.", "1"),
         Column("floor_share", pl.Float64(), "Share of voxels with the image's lowest value.", "1"),
         Column("components", pl.Int64(), "Connected parts."),
-        Column("flat_face", pl.Float64(), "Largest end over largest section; near 1 where it was cut straight.", "1"),
+        Column(
+            "flat_face",
+            pl.Float64(),
+            "Largest end over largest section, less where the image has an edge; near 1 where cut straight.",
+            "1",
+        ),
         Column("slices", pl.Int64(), "Slices in which it lies."),
         Column("edges", pl.String(), "Axes on which it reaches the end of the image."),
         Column("x", pl.Float64(), "Centre towards the patient's left.", "mm"),

@@ -153,15 +153,14 @@ def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple
     padded = texture.padded(levels)
     extents = texture_counts.row_extents(padded)
     longest = max(levels.shape)
-    pairs, runs = texture_counts.pairs_and_runs(padded, extents, texture.steps_between(dimensions), n, longest)
-    if distance == 1:
-        occurrences = texture_counts.pair_counts(pairs)
-    else:
+    occurrences = np.bincount(levels.ravel(), minlength=n + 1)[1:]
+    pairs, runs = texture_counts.pairs_and_runs(padded, extents, texture.steps_between(dimensions), occurrences, longest)
+    if distance > 1:
         wide = np.pad(padded, distance - 1)
         steps = texture.steps_between(dimensions, distance)
         extents = texture_counts.row_extents(wide)
-        occurrences = texture_counts.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
-    return occurrences, texture_counts.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
+        pairs = texture_counts.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
+    return pairs, runs
 
 
 @dataclass(frozen=True)

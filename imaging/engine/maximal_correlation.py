@@ -21,8 +21,9 @@ _SMALL = 24
 _APART = 1e-4
 """How far the second eigenvalue stands from its neighbours, and from 0, where the short way is taken."""
 
-_LEFT_OVER = 1e-13
-"""The largest residual with which an eigenvalue of the short way counts: it bounds the error of the eigenvalue."""
+_LEFT_OVER = 1e-10
+"""The largest residual with which an eigenvalue of the short way counts. The error of a Rayleigh quotient is of the order of
+the residual times how far Q is from symmetric, over the distance to the next eigenvalue."""
 
 
 def maximal_correlation(p: Array, px: Array, py: Array) -> Array:
@@ -90,12 +91,16 @@ def _refined(q: Array, px: Array, guess: Array) -> tuple[Array, Array]:
     """Eigenvalue of each Q next to a guess, and its residual, in the inner product in which Q is all but symmetric."""
     n = q.shape[1]
     # A guess that is exact makes the equations singular; a little beside it they are not.
-    shifted = q - (guess * (1 + 1e-10))[:, None, None] * np.eye(n)
+    shifted = q - (guess * (1 + 1e-12))[:, None, None] * np.eye(n)
     x = np.broadcast_to(np.cos(np.arange(n))[None, :, None], (len(q), n, 1))
+    weights = px[:, :, None]
     for _ in range(3):
         x = np.linalg.solve(shifted, x)
-        x = x / np.sqrt(np.sum(px[:, :, None] * x * x, axis=1, keepdims=True))
-    image = q @ x
-    value = np.sum(px[:, :, None] * x * image, axis=1)[:, 0]
-    apart = image - value[:, None, None] * x
-    return value, np.sqrt(np.sum(px[:, :, None] * apart**2, axis=1))[:, 0]
+        x = x / np.sqrt(np.sum(weights * x * x, axis=1, keepdims=True))
+        image = q @ x
+        value = np.sum(weights * x * image, axis=1)
+        residual = np.sqrt(np.sum(weights * (image - value[:, :, None] * x) ** 2, axis=1))
+        # Once is enough, but where Q moves the eigenvalue away from the guess.
+        if (residual < _LEFT_OVER).all():
+            break
+    return value[:, 0], residual[:, 0]

@@ -199,26 +199,28 @@ def _glcm_values(p: Array, present: Array) -> Values:
     ux = np.sum(i[None, :, :, None] * p, (1, 2), keepdims=True)
     uy = np.sum(j[None, :, :, None] * p, (1, 2), keepdims=True)
     centred = (i + j)[None, :, :, None] - ux - uy
-    squared = p * centred**2
     di, dj = i[None, :, :, None] - ux, j[None, :, :, None] - uy
-    sigma_x = np.sum(p * di**2, (1, 2), keepdims=True) ** 0.5
-    sigma_y = np.sum(p * dj**2, (1, 2), keepdims=True) ** 0.5
-    correlation = np.sum(p * di * dj, (1, 2), keepdims=True) / (sigma_x * sigma_y + EPSILON)
-    correlation[sigma_x * sigma_y == 0] = 1
+    # What can cancel is summed in PyRadiomics' order, the rest in one pass.
+    product, tendency, prominence, contrast, energy, spread_x, spread_y, largest = value_sums.pair_sums(
+        np.ascontiguousarray(p[0]), present.astype(float), ux[0, 0, 0], uy[0, 0, 0]
+    )
+    sigma = spread_x**0.5 * spread_y**0.5
+    correlation = np.sum(p * di * dj, (1, 2))[0] / (sigma + EPSILON)
+    correlation[sigma == 0] = 1
     difference_average = np.sum(k * difference, 0)
 
     values = {
-        "Autocorrelation": np.sum(p * (i * j)[None, :, :, None], (1, 2)),
+        "Autocorrelation": product,
         "JointAverage": ux,
-        "ClusterProminence": np.sum(squared * centred**2, (1, 2)),
-        "ClusterShade": np.sum(squared * centred, (1, 2)),
-        "ClusterTendency": np.sum(squared, (1, 2)),
-        "Contrast": np.sum(p * ((i - j) ** 2)[None, :, :, None], (1, 2)),
+        "ClusterProminence": prominence,
+        "ClusterShade": np.sum(p * centred**2 * centred, (1, 2)),
+        "ClusterTendency": tendency,
+        "Contrast": contrast,
         "Correlation": correlation,
         "DifferenceAverage": difference_average,
         "DifferenceEntropy": -np.sum(difference * np.log2(difference + EPSILON), 0),
         "DifferenceVariance": np.sum(difference * (k - difference_average) ** 2, 0),
-        "JointEnergy": np.sum(p**2, (1, 2)),
+        "JointEnergy": energy,
         "JointEntropy": hxy,
         "Imc1": imc1,
         "Imc2": imc2,
@@ -228,10 +230,10 @@ def _glcm_values(p: Array, present: Array) -> Values:
         "Id": np.sum(difference / (1 + k), 0),
         "Idn": np.sum(difference / (1 + k / levels), 0),
         "InverseVariance": np.sum(difference[1:] / k[1:] ** 2, 0),
-        "MaximumProbability": np.amax(p, (1, 2)),
+        "MaximumProbability": largest,
         "SumAverage": np.sum(s * total, 0),
         "SumEntropy": -np.sum(total * np.log2(total + EPSILON), 0),
-        "SumSquares": np.sum(p * di**2, (1, 2)),
+        "SumSquares": spread_x,
     }
     return {name: _nan_mean(np.asarray(value)) for name, value in values.items()}
 

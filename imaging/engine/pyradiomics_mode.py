@@ -130,6 +130,7 @@ class Places:
 
     Attributes:
         inside: Flat places in the box.
+        flat: Flat places in the array of grey levels padded by one.
         where: Places (n, 3) in the array of grey levels, whose first axis is the one across `force2Ddimension`.
         shape: Shape of that array without padding.
         spacing: Voxel spacing in the order of its axes.
@@ -139,6 +140,7 @@ class Places:
     """
 
     inside: Array
+    flat: Array
     where: Array
     shape: tuple[int, ...]
     spacing: Array
@@ -158,14 +160,20 @@ class Places:
         where = np.argwhere(mask).astype(np.int32)[:, order]
         extents = texture_counts.row_extents(texture.padded(turned))
         inside = np.flatnonzero(mask)
-        return cls(inside, where, turned.shape, spacing[order], across is not None, extents, spacing)
+        flat = _flat_places(where, tuple(n + 2 for n in turned.shape), 1)
+        return cls(inside, flat, where, turned.shape, spacing[order], across is not None, extents, spacing)
 
     def padded(self, levels: Array, width: int) -> Array:
         """Return `levels` of the voxels, in the order of `inside`, as uint16 with zeros, `width` of them, around."""
         out = np.zeros(tuple(n + 2 * width for n in self.shape), dtype=np.uint16)
-        z, y, x = self.where.T
-        out.ravel()[((z + width).astype(np.int64) * out.shape[1] + (y + width)) * out.shape[2] + (x + width)] = levels
+        out.ravel()[self.flat if width == 1 else _flat_places(self.where, out.shape, width)] = levels
         return out
+
+
+def _flat_places(where: Array, shape: tuple[int, ...], width: int) -> Array:
+    """Flat places in a padded array of this `shape` of the places (n, 3) in what is padded by a `width`."""
+    z, y, x = (where + width).T
+    return np.asarray((z.astype(np.int64) * shape[1] + y) * shape[2] + x)
 
 
 def _features(image: Array, places: Places, settings: Setting, classes: Mapping[str, tuple[str, ...]]) -> Values:
@@ -245,10 +253,9 @@ def _by_direction(grey: _Grey, places: Places, settings: Setting, wanted: Sequen
     if not {"glcm", "glrlm"} & set(wanted):
         return found
     n = len(grey.present)
-    pairs, runs = texture_counts.pairs_and_runs(grey.dense, places.extents, grey.near, n, max(places.shape))
-    pairs = texture_counts.pair_counts(pairs)
+    often = grey.occurrences[grey.present]
+    pairs, counts = texture_counts.pairs_and_runs(grey.dense, places.extents, grey.near, often, max(places.shape))
     if "glrlm" in wanted:
-        counts = texture_counts.run_counts(runs, grey.occurrences[grey.present])
         counts = formulas.without_short_lines(counts, pairs, grey.dense, grey.near)
         weights = formulas.line_weights(grey.near, places.spacing, settings.get("weightingNorm"))
         found["glrlm"] = formulas.grey_level_run_length(counts, grey.present, weights)

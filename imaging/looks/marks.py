@@ -14,6 +14,9 @@ from unibase.imaging.regions.mask import Mask
 AROUND = 4
 """Voxels around the region that are looked at."""
 
+_LEAST_STEP = 0.5
+"""A border tells of one end of a region where it stands out by so many standard deviations of the region."""
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -28,7 +31,8 @@ class Marks:
         air_share: Share of voxels below -500 HU; null for other modalities than CT.
         floor_share: Share of voxels that hold the image's lowest value: what lies outside the scan.
         components: Connected parts.
-        flat_face: Largest share of the region's largest section that one of its ends has: near 1 where it was cut straight.
+        flat_face: Largest share of the region's largest section that one of its ends has, less where the image has an edge there
+            as it has around the region: near 1 where it was cut straight; see `_flat_face`.
         slices: Slices in which it lies.
         edges: Axes on which it reaches the end of the image.
         x, y, z: Centre in mm (LPS).
@@ -92,7 +96,7 @@ def marks_of(volume: Volume, mask: Mask, floor: float) -> Marks:
         float((values < AIR).mean()) if volume.modality == "CT" else None,
         float((values <= floor).mean()),
         int(label(region.array, faces)[1]),
-        _flat_face(region.array, volume.grid.shape),
+        _flat_face(image, inside, near & ~inside),
         int(region.array.any(axis=(1, 2)).sum()),
         "".join(region.edges()),
         float(centre[0]),
@@ -142,14 +146,36 @@ def _local_contrast(image: Array, inside: Array, outside: Array) -> float | None
     return float(np.quantile(known, 0.2)) / spread if spread > 0 and known.size else None
 
 
-def _flat_face(array: Array, shape: tuple[int, int, int]) -> float:
-    """Return the largest end of the region over its largest section across that axis; an axis of few slices says nothing."""
-    found = [0.0]
+def _flat_face(image: Array, inside: Array, outside: Array) -> float:
+    """Return the largest end of the region over its largest section across that axis, less where the image has an edge there.
+
+    A region that ends flat and right has the edge at its end that it has elsewhere; one that was cut goes on beyond the cut.
+    An end counts in full where the image beyond is as the image within, and not at all where they are as far apart as the
+    outermost layer and what touches it are all around. An axis of few slices says nothing, nor does the end of the image.
+
+    Args:
+        image, inside, outside: Intensities, the region and the two voxels around it, in one box.
+    """
+    from scipy.ndimage import binary_erosion
+
+    layer = inside & ~binary_erosion(inside)
+    around = abs(float(image[layer].mean() - image[outside].mean())) if outside.any() else 0.0
+    # Too little contrast all around tells nothing of one end: its shape alone counts.
+    tells = around > _LEAST_STEP * float(image[inside].std())
+    found = 0.0
     for axis in range(3):
-        areas = array.sum(axis=tuple(other for other in range(3) if other != axis))
-        if len(areas) >= 4 and shape[axis] > 1:
-            found.append(float(max(areas[0], areas[-1]) / areas.max()))
-    return max(found)
+        areas = inside.sum(axis=tuple(other for other in range(3) if other != axis))
+        line = np.flatnonzero(areas)
+        if len(line) < 4:
+            continue
+        for end, way in ((int(line[0]), -1), (int(line[-1]), 1)):
+            share, beyond = float(areas[end] / areas.max()), end + 2 * way
+            if tells and 0 <= beyond < inside.shape[axis]:
+                face = inside.take(end, axis)
+                step = abs(float(image.take(end - way, axis)[face].mean() - image.take(beyond, axis)[face].mean()))
+                share *= 1 - min(step / around, 1.0)
+            found = max(found, share)
+    return found
 
 
 def _side(across: float | None) -> str:

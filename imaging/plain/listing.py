@@ -116,4 +116,10 @@ def _listed(number: int, row: list[str], header: list[str], beside: Path) -> Lis
             problem = problem or f"{name} must be a whole number of at least {least}."
             value = None
         numbers[name] = None if value is None else int(value)
-    return Listed(number, beside / image, beside / mask, numbers["label"], numbers["label_channel"], kept, problem)
+    return Listed(number, _place(beside, image), _place(beside, mask), numbers["label"], numbers["label_channel"], kept, problem)
+
+
+def _place(beside: Path, written: str) -> Path:
+    """Return the place of a file that a list names; one written on Windows has other signs between its folders."""
+    path, other = beside / written, beside / written.replace("\\", "/")
+    return other if not path.exists() and other.exists() else path

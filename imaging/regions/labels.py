@@ -42,6 +42,8 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     """
     file = _read(path, volume)
     count = file.layers.shape[3]
+    if count > 1 and rules.label_channel is None and not file.names and (file.layers == file.layers[..., :1]).all():
+        count = 1  # Saved as a grey picture in colour: one mask, three times.
     on = _On(file.grid, file.layers.shape[:3], volume, rules.grid)
     rois = []
     for layer in _chosen_layers(count, rules.label_channel):

@@ -112,3 +112,27 @@ def test_a_moved_mask_has_no_contrast_on_a_part_of_its_border() -> None:
     # The outermost layer is of 100 and what touches it of 0, in units of the noise of 10; of the moved one both are 0 in half.
     assert right.local_contrast == pytest.approx(10, rel=0.1)
     assert moved.local_contrast is not None and moved.local_contrast < 0.1
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("bright", "part", "least", "most"),
+    [
+        pytest.param(200.0, "whole", 0.0, 0.1, id="a box that ends where the image has an edge"),
+        pytest.param(200.0, "half", 0.9, 1.0, id="half of it, which ends within"),
+        pytest.param(0.0, "whole", 0.9, 1.0, id="a box without contrast: its shape alone counts"),
+        pytest.param(200.0, "to the end", 0.9, 1.0, id="at the end of the image, where nothing lies beyond: its shape alone"),
+    ],
+)
+def test_a_flat_end_is_a_cut_where_the_image_goes_on(axis: int, bright: float, part: str, least: float, most: float) -> None:
+    image = np.random.default_rng(5).normal(0, 10, (30, 30, 30))
+    inside = np.zeros(image.shape, bool)
+    inside[8:22, 8:22, 8:22] = True
+    if part == "to the end":
+        inside = np.roll(inside, 8, axis)
+    image[inside] += bright
+    if part == "half":
+        inside[tuple(slice(15, None) if one == axis else slice(None) for one in range(3))] = False
+    grid = Grid((30, 30, 30), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    found = marks_of(Volume(image, grid, "MR", "", "float64"), Mask("m", Boxed.of(inside)), float(image.min()))
+    assert least <= found.flat_face <= most

@@ -92,79 +92,91 @@ def co_occurrence(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_
     return counts
 
 
-@compiled
 def pairs_and_runs(
-    levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_levels: int, longest: int
+    levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, occurrences: np.ndarray, longest: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count pairs of neighbours and runs of equal levels, for each step, in one pass.
-
-    Walking forward, a voxel knows how long the run behind it is; counting every voxel under the length reached there
-    counts how many runs are at least that long.
 
     Args:
         levels: uint16 (z, y, x), padded by one zero.
         extents: From `row_extents`.
         steps: int64 (k, 3) steps (z, y, x) of distance 1, each later in scan order than 0.
-        n_levels: Levels run from 1 to this.
+        occurrences: Voxels of each of the n levels, from level 1.
         longest: No run is longer.
 
     Returns:
-        uint32 (k, n_levels + 1, n_levels + 1): pairs (level one step further, level); row and column 0 are outside.
-        uint32 (k, n_levels + 1, longest + 2): runs that are longer than one voxel and at least this long.
+        Pairs (k, level, level one step further), int64 (k, n, n); runs (k, level, length), both from 1, int64 (k, n, longest).
+
+    >>> line = np.pad(np.array([[[1, 1, 2]]], dtype=np.uint16), 1)
+    >>> pairs, runs = pairs_and_runs(line, row_extents(line), np.array([[0, 0, 1]]), np.array([2, 1]), 3)
+    >>> pairs[0].tolist(), runs[0].tolist()
+    ([[1, 1], [0, 0]], [[0, 1, 0], [1, 0, 0]])
+    """
+    n, k = len(occurrences), len(steps)
+    counts = _steps_counted(levels, extents, steps, n, longest)
+    wide = (n + 1) ** 2
+    # Voxels that continue a run, by how many are behind: how many runs are longer than that.
+    longer = counts[:, wide:].reshape(k, n + 1, longest)[:, 1:, 1:].astype(np.int64)
+    equal = longer.sum(axis=2)
+    pairs = np.ascontiguousarray(counts[:, :wide].reshape(k, n + 1, n + 1)[:, 1:, 1:].transpose(0, 2, 1)).astype(np.int64)
+    pairs[:, np.arange(n), np.arange(n)] += equal
+    runs = np.zeros((k, n, longest), dtype=np.int64)
+    # Voxels that do not continue a run start one.
+    runs[:, :, 0] = occurrences - equal
+    runs[:, :, 1:] = longer
+    runs[:, :, :-1] -= longer
+    return pairs, runs
+
+
+@compiled
+def _steps_counted(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_levels: int, longest: int) -> np.ndarray:
+    """Count every voxel once for each step: by level and the level behind it, or, where these are equal, by level and run.
+
+    One number says which, so that one table takes both. Numbers are made for a whole row at once, without branches; only
+    counting goes from voxel to voxel. Walking forward, a voxel knows how long the run behind it is.
+
+    Returns:
+        uint32 (k, (n_levels + 1)^2 + (n_levels + 1) longest): pairs (level, level behind), without equal ones; then equal
+        voxels behind (level, number of them). Level 0 is outside.
     """
     _, ny, nx = levels.shape
-    n_steps = len(steps)
-    pairs = np.zeros((n_steps, n_levels + 1, n_levels + 1), dtype=np.uint32)
-    runs = np.zeros((n_steps, n_levels + 1, longest + 2), dtype=np.uint32)
+    wide, row_of_runs = np.uint32(n_levels + 1), np.uint32(longest)
+    base = np.uint32(wide * wide)
+    counts = np.zeros((len(steps), (n_levels + 1) * (n_levels + 1 + longest)), dtype=np.uint32)
     # Equal voxels passed so far on the line of each step, for this slice and the one before.
-    passed = np.zeros((n_steps, 2, ny, nx), dtype=np.uint16)
-    longer = np.empty(nx, dtype=np.int32)
+    passed = np.zeros((len(steps), 2, ny, nx), dtype=np.uint16)
+    numbers = np.empty(nx, dtype=np.uint32)
+    behind = np.empty(nx, dtype=np.uint16)
     rows = _filled_rows(extents)
     for r in range(len(rows)):
         z, y, first, past = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
         width = past - first
         here = levels[z, y, first:past]
-        for k in range(n_steps):
+        run, number = behind[:width], numbers[:width]
+        for k in range(len(steps)):
             dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
             there = levels[z - dz, y - dy, first - dx : past - dx]
             before = passed[k, (z - dz) & 1, y - dy, first - dx : past - dx]
             now = passed[k, z & 1, y, first:past]
-            table = pairs[k]
-            lengths = runs[k]
+            if dz == 0 and dy == 0:
+                # Along the row each run goes on with what was found one place before.
+                for x in range(width):
+                    now[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
+                    run[x] = now[x]
+            else:
+                # By way of another row: what is read and what is written lie in one array, and could be the same.
+                for x in range(width):
+                    run[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
+                for x in range(width):
+                    now[x] = run[x]
             for x in range(width):
-                now[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
-            n = 0
+                level = np.uint32(here[x])
+                pair = level * wide + np.uint32(there[x])
+                longer = base + level * row_of_runs + np.uint32(run[x])
+                number[x] = (pair + np.uint32(run[x] != 0) * (longer - pair)) * np.uint32(level != 0)
             for x in range(width):
-                table[here[x], there[x]] += np.uint32(1)
-                # Written always and kept when it is one: no branch that the processor would guess wrong.
-                longer[n] = x
-                n += 1 if (now[x] != 0) & (here[x] != 0) else 0
-            for i in range(n):
-                x = longer[i]
-                lengths[here[x], now[x] + 1] += np.uint32(1)
-    return pairs, runs
-
-
-def pair_counts(pairs: np.ndarray) -> np.ndarray:
-    """Pairs (k, level, level one step further), int64, from `pairs`, shape (k, levels, levels), of `pairs_and_runs`.
-
-    >>> pair_counts(np.arange(9).reshape(1, 3, 3)).tolist()
-    [[[4, 7], [5, 8]]]
-    """
-    return np.ascontiguousarray(pairs[:, 1:, 1:].transpose(0, 2, 1)).astype(np.int64)
-
-
-def run_counts(runs: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
-    """Runs by (k, level, length), both from 1, int64, from what `pairs_and_runs` counted.
-
-    Args:
-        runs: Runs at least as long as each length above one.
-        occurrences: Voxels of each level, from level 1.
-    """
-    at_least = runs[:, 1:, 1:].astype(np.int64)
-    # Voxels that do not continue a run start one.
-    at_least[:, :, 0] = occurrences - at_least.sum(axis=2)
-    return at_least[:, :, :-1] - at_least[:, :, 1:]
+                counts[k, number[x]] += np.uint32(1)
+    return counts
 
 
 _MOST_TOUCHING_FIRST = np.array([8, 5, 7, 9, 11, 2, 0, 1, 3, 4, 6, 10, 12])

@@ -172,3 +172,40 @@ def emphasis_sums(i: np.ndarray, j: np.ndarray, counts: np.ndarray, n: float, co
         spread[1] += p * (j[k] - mean_j) ** 2
         spread[2] -= p * np.log2(p + constant)
     return sums, spread
+
+
+@compiled
+def pair_sums(p: np.ndarray, levels: np.ndarray, ux: np.ndarray, uy: np.ndarray) -> np.ndarray:
+    """What co-occurrence features sum without terms that cancel, in one pass; zeros are passed over.
+
+    Args:
+        p: Probabilities of pairs (n, n, directions).
+        levels: float64 (n,).
+        ux, uy: Means of the first and of the second level, per direction.
+
+    Returns:
+        float64 (8, directions): sums of p times i j, (i + j - ux - uy)^2 and ^4, (i - j)^2, p, (i - ux)^2 and (j - uy)^2; and
+        the largest p.
+    """
+    n, _, directions = p.shape
+    out = np.zeros((8, directions))
+    for a in range(n):
+        for b in range(n):
+            i, j = levels[a], levels[b]
+            row = p[a, b]
+            product, contrast = i * j, (i - j) * (i - j)
+            for d in range(directions):
+                q = row[d]
+                if q == 0:
+                    continue
+                di, dj = i - ux[d], j - uy[d]
+                square = (di + dj) * (di + dj)
+                out[0, d] += q * product
+                out[1, d] += q * square
+                out[2, d] += q * square * square
+                out[3, d] += q * contrast
+                out[4, d] += q * q
+                out[5, d] += q * di * di
+                out[6, d] += q * dj * dj
+                out[7, d] = max(out[7, d], q)
+    return out
