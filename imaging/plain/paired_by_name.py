@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.plain.case_codes import another_code
 from unibase.imaging.plain.image import read_grid, read_sitk
 from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.reasons import MASK_WITHOUT_IMAGE
@@ -356,7 +357,7 @@ def _by_folder(mask: _File, images: Sequence[_File], others_are_named: bool) -> 
     cases = {image.case for image in images}
     if mask.case and mask.case not in cases and all(word.isdigit() for case in (mask.case, *cases) for word in case or ("?",)):
         return "No image of its folder has its number."
-    if mask.case and all(_another_code(mask.case, case) for case in cases):
+    if mask.case and all(another_code(mask.case, case) for case in cases):
         return "Its name holds the code of another case than the images of its folder."
     if len(cases) > 1:
         return f"No image has its name, and its folder holds images of {len(cases)} cases."
@@ -364,16 +365,6 @@ def _by_folder(mask: _File, images: Sequence[_File], others_are_named: bool) -> 
         # Where names tell cases apart, one that no image has is another case.
         return "No image has its name, as other masks of the folder have one."
     return list(images)
-
-
-_CODE = re.compile(r"([^\W\d]+)\d.*")
-"""A word of letters and a number, as cases are numbered: `p1`, `pat007`."""
-
-
-def _another_code(mask: Sequence[str], image: Sequence[str]) -> bool:
-    """Whether two names hold codes that begin with the same letters, and none alike: `p1` and `p2`, not `p1` and `lesion2`."""
-    own, other = ({word: found[1] for word in words if (found := _CODE.fullmatch(word))} for words in (mask, image))
-    return bool(set(own.values()) & set(other.values())) and not set(own) & set(other)
 
 
 def _further_below(mask: _File, images: Sequence[_File]) -> list[_File]:

@@ -84,7 +84,7 @@ def pair(mask: Any, suffix: str = ".nii.gz", image: Array = IMAGE, **place: Any)
     return build
 
 
-def changed(mask: Array, change: Callable[[Path], None], suffix: str) -> Callable[[Path], None]:
+def changed(mask: Array, change: Callable[[Path], Any], suffix: str) -> Callable[[Path], Any]:
     """Write a mask and change its file."""
 
     def of(path: Path) -> None:
@@ -100,7 +100,7 @@ def swapped_names(path: Path) -> None:
     path.write_bytes(gzip.decompress(content) if path.name.endswith(".gz") else gzip.compress(content))
 
 
-def header(offset: int, form: str, *values: float) -> Callable[[Path], None]:
+def header(offset: int, form: str, *values: float) -> Callable[[Path], Any]:
     """Write values into the header of a NIfTI file."""
 
     def change(path: Path) -> None:
@@ -112,7 +112,7 @@ def header(offset: int, form: str, *values: float) -> Callable[[Path], None]:
     return change
 
 
-def moved(axes: tuple[int, int, int], flips: tuple[int, ...] = ()) -> Callable[[Path], None]:
+def moved(axes: tuple[int, int, int], flips: tuple[int, ...] = ()) -> Callable[[Path], Any]:
     """Write the labels with axes in another order and some of them reversed, at their own place in the room."""
 
     def of(path: Path) -> None:
@@ -122,12 +122,12 @@ def moved(axes: tuple[int, int, int], flips: tuple[int, ...] = ()) -> Callable[[
     return of
 
 
-def cut(low: tuple[int, int, int], size: tuple[int, int, int]) -> Callable[[Path], None]:
+def cut(low: tuple[int, int, int], size: tuple[int, int, int]) -> Callable[[Path], Any]:
     """Write the labels cut to a box, given as x, y, z."""
-    return lambda path: write(path, sitk.RegionOfInterest(picture(LABELS), size, low)) and None
+    return lambda path: write(path, sitk.RegionOfInterest(picture(LABELS), size, low))
 
 
-def wider(value: int) -> Callable[[Path], None]:
+def wider(value: int) -> Callable[[Path], Any]:
     """Write the labels with three voxels more on every side, and this value in the outermost corner."""
 
     def of(path: Path) -> None:
@@ -138,8 +138,8 @@ def wider(value: int) -> Callable[[Path], None]:
     return of
 
 
-def shifted(part: float) -> Callable[[Path], None]:
-    return lambda path: write(path, LABELS, origin=(ORIGIN[0] + part * SPACING[0], *ORIGIN[1:])) and None
+def shifted(part: float) -> Callable[[Path], Any]:
+    return lambda path: write(path, LABELS, origin=(ORIGIN[0] + part * SPACING[0], *ORIGIN[1:]))
 
 
 def detached(path: Path) -> None:
@@ -159,8 +159,8 @@ def detached_and_lost(path: Path) -> None:
     path.with_name("labels.raw.gz").unlink()
 
 
-def four_dimensional(arrays: list[Array]) -> Callable[[Path], None]:
-    return lambda path: write(path, sitk.JoinSeries([picture(array) for array in arrays])) and None
+def four_dimensional(arrays: list[Array]) -> Callable[[Path], Any]:
+    return lambda path: write(path, sitk.JoinSeries([picture(array) for array in arrays]))
 
 
 def capitals(home: Path) -> Path:
@@ -405,14 +405,14 @@ FORMATS: list[Row] = [
     ("one form of NIfTI alone", pair(changed(LABELS, header(252, "<i2", 0), ".nii"), ".nii"), BOTH),
     (
         "three colours that are equal",
-        pair(lambda path: write(path, sitk.Compose(*[picture(LABELS)] * 3)) and None, ".nrrd"),
+        pair(lambda path: write(path, sitk.Compose(*[picture(LABELS)] * 3)), ".nrrd"),
         BOTH,
     ),
     ("no number anywhere", pair(np.full(SHAPE, np.nan, np.float32)), NOTHING),
     ("nothing marked", pair(0 * LABELS), NOTHING),
     ("the image as its own mask", pair(IMAGE), NOTHING),
-    ("a text with the name of a mask", pair(lambda path: path.write_text("mask") and None), NOTHING),
-    ("an empty file", pair(lambda path: path.write_bytes(b"") and None), NOTHING),
+    ("a text with the name of a mask", pair(lambda path: path.write_text("mask")), NOTHING),
+    ("an empty file", pair(lambda path: path.write_bytes(b"")), NOTHING),
 ]
 
 PLACES: list[Row] = [

@@ -95,11 +95,10 @@ def co_occurrence(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_
 def pairs_and_runs(
     levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, occurrences: np.ndarray, longest: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count pairs of neighbours and runs of equal levels, for each step, in one pass.
+    """Count pairs of neighbours and runs of equal levels, for each step.
 
     Args:
-        levels: uint16 (z, y, x), padded by one zero.
-        extents: From `row_extents`.
+        levels, extents: uint16 (z, y, x), padded by one zero, and what `row_extents` says of it.
         steps: int64 (k, 3) steps (z, y, x) of distance 1, each later in scan order than 0.
         occurrences: Voxels of each of the n levels, from level 1.
         longest: No run is longer.
@@ -132,8 +131,7 @@ def pairs_and_runs(
 def _steps_counted(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_levels: int, longest: int) -> np.ndarray:
     """Count every voxel once for each step: by level and the level behind it, or, where these are equal, by level and run.
 
-    One number says which, so that one table takes both. Numbers are made for a whole row at once, without branches; only
-    counting goes from voxel to voxel. Walking forward, a voxel knows how long the run behind it is.
+    One number says which, so that one table takes both; numbers are made for a whole row at once, without branches.
 
     Returns:
         uint32 (k, (n_levels + 1)^2 + (n_levels + 1) longest): pairs (level, level behind), without equal ones; then equal
@@ -164,7 +162,6 @@ def _steps_counted(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n
                     now[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
                     run[x] = now[x]
             else:
-                # By way of another row: what is read and what is written lie in one array, and could be the same.
                 for x in range(width):
                     run[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
                 for x in range(width):
