@@ -92,8 +92,7 @@ class Offered:
 def rounded_size(size: int) -> int:
     """Return the power of two at or above a number of bytes.
 
-    The bytes of a table are a sum over its rows: to the byte, they would say how many persons have the longer of two words, or
-    how many rows a hidden count has.
+    To the byte, the size of a table would say how many persons have the longer of two words, or how many rows are hidden.
 
     Args:
         size: Bytes.

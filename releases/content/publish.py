@@ -229,9 +229,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
 def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataFrame | None, folder: Path) -> None:
     """Write what reads the stores of voxels, and the further copies that are asked for."""
     shutil.copyfile(PATCHES_SCRIPT, folder / "dataset.py")
-    if "nifti" in voxels.copies:
-        for path in images["path"]:
-            nifti.write_beside(folder / path)
+    for path in images["path"] if "nifti" in voxels.copies else ():
+        nifti.write_beside(folder / path)
     if "nnunet" in voxels.copies:
         nnunet.write_datasets(folder, images, splits, voxels.targets)
 
