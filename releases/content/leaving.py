@@ -8,14 +8,18 @@ of a subject. Keyed, it is a pseudonym of the row: equal within a release, anoth
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from unibase.privacy.keys import Key
+from unibase.privacy.leaks.leak_scan import Needle
 
 Birth = Literal["day", "month", "year"]
 """What is told of a date of birth."""
@@ -26,6 +30,9 @@ _IN_BANDS = (
     " From 20 to 39 in bands of ten years (35: 30 to 39), from 40 to 54 of five (47: 45 to 49): the middle stands for all."
 )
 _EVERY = {"month": "1mo", "year": "1y"}
+_NO_CHANCE = 20
+"""Of so many subjects one at most has a told birth that is the true day by chance: two bounds among 1,826 shifts, and the
+few who were born on a 1 January."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,25 @@ class Leaving:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
                 frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
         return frame
+
+    def sought(self, needles: Iterable[Needle], timeline: Path) -> list[Needle]:
+        """Return what must not be found in a release, less the births that a told one equals by chance.
+
+        A birth by age, month or year is reckoned from shifted days alone, so that one which is the true day tells nobody so. Where
+        too many are, it is no chance, and all are sought.
+
+        Args:
+            needles: What must not be found.
+            timeline: Folder of the released timeline.
+        """
+        needles = list(needles)
+        files = sorted((timeline / "data").rglob("*.parquet"))
+        if self.birth == "day" or not files:
+            return needles
+        told = _told_days(files)
+        by_chance = {one for one in needles if (one.subject_id, one.value) in told}
+        many = len(by_chance) > max(1, len({one.subject_id for one in needles}) // _NO_CHANCE)
+        return needles if many else [one for one in needles if one not in by_chance]
 
     def told(self, dictionary: pl.DataFrame) -> pl.DataFrame:
         """Return a data dictionary that says what was made of rows and births.
@@ -146,6 +172,13 @@ def _rounds(v: list[np.ndarray], count: int) -> list[np.ndarray]:
 
 def _left(word: np.ndarray, bits: int) -> np.ndarray:
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+
+
+def _told_days(files: list[Path]) -> set[tuple[int, date]]:
+    """Return subject and day of all that the births of a timeline say."""
+    births = pl.scan_parquet(files).filter(pl.col("code").cast(pl.String) == "MEDS_BIRTH")
+    days = [births.select("subject_id", pl.col(name).cast(pl.Date).alias("day")) for name in ("time", "time_min", "time_max")]
+    return set(pl.concat(days).drop_nulls().collect().rows())
 
 
 def _coarser_births(frame: pl.DataFrame, birth: Birth, born: pl.DataFrame | None) -> pl.DataFrame:

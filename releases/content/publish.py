@@ -87,7 +87,7 @@ def publish_release(
         content = _write_content(inputs, building)
         inputs = _write_as(inputs, content, building, target, following)
         target = target.with_name(inputs.version)
-        _refuse_leaks(building, needles)
+        _refuse_leaks(building, inputs.leaving.sought(needles, building / "timeline"))
         _refuse_attacks(building, inputs.attack_limits)
         if target.exists():
             _same_or_refuse(building, target)
@@ -132,11 +132,8 @@ def _are_same(building: Path, target: Path) -> bool:
     return sha256_file(building / manifest.MANIFEST) == sha256_file(target / manifest.MANIFEST)
 
 
-def _refuse_leaks(building: Path, needles: Iterable[Needle]) -> None:
-    needles = list(needles)
-    if not needles:
-        return
-    findings = leak_scan.scan(building, needles)
+def _refuse_leaks(building: Path, needles: list[Needle]) -> None:
+    findings = leak_scan.scan(building, needles) if needles else []
     if findings:
         places = ", ".join(sorted({f"{f.kind} in {f.path}" for f in findings})[:5])
         raise UserError(

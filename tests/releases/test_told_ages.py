@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from unibase.groundwork.tables import EVENTS
 from unibase.methods.cox import cox
 from unibase.methods.survival import concordance
+from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases.attack.life_spans import among_all_dead, life_spans
 from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.told_ages import births_left_open, told_ages
@@ -122,3 +124,16 @@ def test_ratios_and_concordance_by_ages_in_bands_are_within_one_percent(seed: in
     assert np.exp(fits[1].log_ratio) == pytest.approx(np.exp(fits[0].log_ratio), rel=0.01)
     said = [concordance(table @ fit.log_ratio, time, event) for table, fit in zip(tables, fits, strict=True)]
     assert said[1] == pytest.approx(said[0], rel=0.01)
+
+
+def test_a_told_birth_that_is_the_true_day_by_chance_stops_no_release_and_many_do(tmp_path: Path) -> None:
+    index = date(2020, 6, 15)
+    subjects = pl.DataFrame({"subject_id": range(1, 41), "AGE": [61.0] * 40, "INDEXDT": [index] * 40})
+    leaving = Leaving(birth="year", born=births_left_open(subjects))
+    (tmp_path / "data").mkdir()
+    leaving.apply(births([datetime(1958, 2, 3)] * 40)).write_parquet(tmp_path / "data" / "0.parquet")
+    true = [Needle("birth-date", date(1957, 3, 1 + n % 28), n + 1) for n in range(40)]
+    equal = [Needle("birth-date", date(1958, 6, 15), n) for n in (7, 9, 11)]  # The first day that the age leaves open.
+    assert leaving.sought([*true, *equal[:2]], tmp_path) == true
+    assert leaving.sought([*true, *equal], tmp_path) == [*true, *equal]
+    assert Leaving().sought([*true, equal[0]], tmp_path) == [*true, equal[0]]
