@@ -18,9 +18,11 @@ from unibase.flows.cli import (  # noqa: F401  # each puts its commands on `app`
 )
 from unibase.flows.cli.app import app
 
-app.command(
-    "unibase.flows.cli.plain_radiomics:features",
-    name="features",
-    # The first line of that command; a test holds that it is.
-    help="Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.",
-)
+# Where the command itself is there already, it is the one.
+if "features" not in app:
+    app.command(
+        "unibase.flows.cli.plain_radiomics:features",
+        name="features",
+        # The first line of that command; a test holds that it is.
+        help="Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.",
+    )

@@ -175,7 +175,7 @@ class Reader:
             text=True,
             check=False,
         )
-        assert ended.returncode == 0, f"{block.place}: {line}\n{ended.stderr[-2000:]}"
+        assert ended.returncode == 0, f"{block.place}: {line}\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
         if words[0] == "export":
             known = dict(one.split("=", 1) for one in ended.stdout.split("\0") if "=" in one)
             self.exported |= {name: known[name] for name in re.findall(r"(\w+)=", line) if name in known}

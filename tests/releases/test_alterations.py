@@ -98,7 +98,7 @@ def test_the_page_tells_altered_genes_and_nobody_alone(tmp_path: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     section = page[page.index('id="alterations"') :].partition("</section>")[0]
     assert "KRAS" in section and "≥ 10" in section and "TP53" in section and "BRAF" not in section
-    assert 'class="n" data-label="tronquant / truncating">•' in section
+    assert 'data-label="tronquant" data-label-en="truncating">•' in section
     assert "oncoprint" not in section and "12" not in section.split("KRAS", 1)[1]
     told = pl.read_parquet(folder / "disclosure.parquet").filter(pl.col("output") == "alterations")
     assert dict(told.select("number", "shown").iter_rows()) == {"genes": True, "single subjects": False}

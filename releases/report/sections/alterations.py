@@ -86,18 +86,16 @@ def _kinds(modality: str, feature: str, values: NDArray[np.float64]) -> Iterator
 def _columns(cohort: Path) -> Iterator[tuple[str, str, NDArray[np.float64], list[str]]]:
     """Yield modality, name of the feature, values and subjects of each column that may tell an alteration."""
     import zarr
-    from anndata.io import read_elem
 
     whole: Any = zarr.open_group(cohort, mode="r")["mod"]
     for modality in ("copy_number", "mutations", "rearrangements"):
         if modality not in whole:
             continue
         group = whole[modality]
-        obs: Any = read_elem(group["obs"])
         names = [str(name) for name in group["var"][group["var"].attrs["_index"]][:]]
         if modality == "copy_number" and not any(name.endswith(CALL) for name in names):
             continue
-        subjects = list(map(str, obs.index))
+        subjects = [str(name) for name in group["obs"][group["obs"].attrs["_index"]][:]]
         for start in range(0, len(names), AT_ONCE):
             block = np.asarray(group["X"][:, start : start + AT_ONCE], dtype=np.float64)
             for place, name in enumerate(names[start : start + AT_ONCE]):
