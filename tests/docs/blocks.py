@@ -86,6 +86,7 @@ class Reader:
         shown: What the last block wrote.
         skipped: Blocks whose program is not installed.
         background: Processes that the page started to stay; `leave` ends them.
+        servers: What was started for them, which ends after them.
     """
 
     home: Path
@@ -94,6 +95,7 @@ class Reader:
     shown: str = ""
     skipped: list[str] = field(default_factory=list)
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    servers: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     folder: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +153,7 @@ class Reader:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.servers.close()
 
     def command(self, line: str, block: Block) -> str:
         """Run one command line; return what it wrote to standard output."""

@@ -102,7 +102,7 @@ def two_databases(reader: Reader, block: Block) -> Iterator[Block]:
 
 @contextmanager
 def prefect_server(reader: Reader, block: Block) -> Iterator[Block]:
-    """A Prefect server and, where the block starts one, a worker: in the background, to the end of the page.
+    """A Prefect server on PostgreSQL and, where the block starts one, a worker: in the background, to the end of the page.
 
     What the page starts `in a terminal or service of its own` is started so. Runs that the block asks for are waited for.
     """
@@ -129,6 +129,9 @@ def _serve(reader: Reader) -> None:
         port = probe.getsockname()[1]
     reader.exported |= {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "DO_NOT_TRACK": "1"}
     reader.exported |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "0"}
+    # By SQLite a command may end with "database is locked" on a machine that has other work.
+    database = f"postgresql+asyncpg://omop@/postgres?host={reader.servers.enter_context(postgres_server())}"
+    reader.exported["PREFECT_API_DATABASE_CONNECTION_URL"] = database
     _background(reader, f"prefect server start --host 127.0.0.1 --port {port}")
     waits = "import sys; from urllib3 import PoolManager, Retry; PoolManager().request('GET', sys.argv[1], retries=Retry(60, backoff_factor=0.1, backoff_max=1))"
     _python(reader, waits, f"http://127.0.0.1:{port}/api/health")
