@@ -18,6 +18,8 @@ from unibase.flows.cli import (  # noqa: F401  # each puts its commands on `app`
 )
 from unibase.flows.cli.app import app
 
+__all__ = ["app"]
+
 # Where the command itself is there already, it is the one.
 if "features" not in app:
     app.command(
