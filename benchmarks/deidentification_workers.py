@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -62,9 +63,11 @@ def main() -> None:
         make(source, options.files)
         write_key_file(known_key("workers"), folder / "study.key")
         took: dict[int, list[float]] = {1: [], 2: []}
-        for round_ in range(options.repeat):
+        for _ in range(options.repeat):
             for workers, walls in took.items():
-                wall, cpu = seconds(source, folder / f"out-{round_}-{workers}", folder / "study.key", workers)
+                wall, cpu = seconds(source, folder / "out", folder / "study.key", workers)
+                for written in folder.glob("out*"):
+                    shutil.rmtree(written)
                 walls.append(wall)
                 print(f"{workers} workers: {wall:.2f} s, {cpu:.2f} CPU s, {options.files / wall:.0f} files a second", flush=True)
     one, two = (statistics.median(took[workers]) for workers in (1, 2))

@@ -20,6 +20,21 @@ _STARTED_HERE: dict[str, Security] = {}
 """Certificates of the clusters that this process started, by address of their scheduler; they stand in memory alone."""
 
 
+_WORKERS = {
+    # Memory that files are read into is kept for the next file: Dask gives it back after each, and the system clears it again.
+    "distributed.nanny.pre-spawn-environ": {
+        "MALLOC_TRIM_THRESHOLD_": 2**28,
+        "MALLOC_MMAP_THRESHOLD_": 2**25,
+        "OMP_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+    },
+    # Its samples of the stack are for a dashboard.
+    "distributed.worker.profile.enabled": False,
+}
+"""How Dask starts workers here, where it differs from Dask's own way (and the threads of libraries, which are the same)."""
+
+
 @contextmanager
 def dask_client(address: str | None = None, workers: int | None = None, memory_limit: str = "auto") -> Iterator[Client]:
     """Yield a Dask client, and close what was started here when the block ends.
@@ -44,7 +59,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
     with (
         # A worker that died is started again by its nanny. On a busy machine that takes longer than the cluster waits before
         # it gives both up, and without workers the run would wait for ever.
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour", **_WORKERS}),
         _local_cluster(workers or os.cpu_count() or 1, memory_limit, security) as cluster,
         Client(cluster, security=security) as client,
     ):

@@ -1,7 +1,12 @@
-"""Units on their way through the workers: in batches, each caught where it fails, one that kills its worker found alone."""
+"""Units on their way through the workers: in batches, each caught where it fails, one that kills its worker found alone.
+
+A batch ends after half a second, wherever it is, and what is left of it is sent again, in halves. So files of half a millisecond do
+not cost a message each, and units of a minute are told of, written down and shared out one by one.
+"""
 
 from __future__ import annotations
 
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +23,10 @@ from unibase.groundwork.seals import Output, sealed
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+
+_LONGEST = 0.5
+"""Seconds after which a batch begins no further unit."""
 
 
 @dataclass(frozen=True)
@@ -48,26 +57,35 @@ def map_batches(
     """
     if client is None:
         for batch in batches:
-            yield _run_batch(call, shared, batch)
+            while batch:
+                outcomes = _run_batch(call, shared, batch)
+                batch = batch[len(outcomes) :]
+                yield outcomes
         return
     from distributed import as_completed, wait
 
     # A task, not scattered data: when the workers that hold it die, Dask can make it again.
     sent = client.submit(_keep, shared, pure=False) if shared is not None and batches else None
 
-    def submit(batch: list[Unit]) -> Future[list[Outcome]]:
+    def submit(batch: list[Unit]) -> Future[_Ended]:
         bad = {avoid.get(unit.key, "") for unit in batch} - {""}
         others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - bad) if bad else []
         where = {"workers": others, "allow_other_workers": True} if others else {}
-        return client.submit(_run_batch, call, sent, batch, pure=False, **where)
+        return client.submit(_run_there, call, sent, batch, pure=False, **where)
 
     futures = {submit(batch): batch for batch in batches}
     suspects: list[Unit] = []
+    ended = as_completed(list(futures))
     try:
-        for future in as_completed(list(futures)):
+        for future in ended:
             batch = futures.pop(future)
             if future.status in ("finished", "cancelled"):
-                yield future.result()  # that of a cancelled one is an error: its scheduler is gone
+                outcomes = future.result().outcomes  # that of a cancelled one is an error: its scheduler is gone
+                for left in _halves(batch[len(outcomes) :]):
+                    again = submit(left)
+                    futures[again] = left
+                    ended.add(again)
+                yield outcomes
             else:
                 suspects += batch
             future.release()
@@ -76,21 +94,45 @@ def map_batches(
             future = submit([unit])
             futures[future] = [unit]
             wait(future)
-            yield [_died(unit)] if future.status == "error" else future.result()
+            yield [_died(unit)] if future.status == "error" else future.result().outcomes
             del futures[future]
     finally:
         client.cancel(list(futures))
+
+
+def _halves(batch: list[Unit]) -> list[list[Unit]]:
+    """Return what is left of a batch in two, so that another worker can take a part; nothing of nothing."""
+    middle = (len(batch) + 1) // 2
+    return [half for half in (batch[:middle], batch[middle:]) if half]
 
 
 def _keep(value: object) -> object:
     return value
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """How units of a batch ended: one thing to send, where Dask would send a list item by item."""
+
+    outcomes: list[Outcome]
+
+
+def _run_there(call: Call, shared: object, batch: list[Unit]) -> _Ended:
+    return _Ended(_run_batch(call, shared, batch))
+
+
 def _run_batch(call: Call, shared: object, batch: list[Unit]) -> list[Outcome]:
+    """Return the outcomes of the first units, at least one: as many as begin before half a second is over."""
+    outcomes = []
+    end = time.monotonic() + _LONGEST
     # Warnings of libraries may quote values of a patient, so none leaves a worker.
     with warnings.catch_warnings(), closed_by_default():
         warnings.simplefilter("ignore")
-        return [_run_one(call, shared, unit) for unit in batch]
+        for unit in batch:
+            outcomes.append(_run_one(call, shared, unit))
+            if time.monotonic() > end:
+                break
+    return outcomes
 
 
 def _run_one(call: Call, shared: object, unit: Unit) -> Outcome:

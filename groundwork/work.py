@@ -134,6 +134,7 @@ class _Running:
         fingerprints: Digest of input and settings of each unit.
         finished: How units ended, by key.
         harmed: Units whose outputs are there and not as they were written.
+        refused: Units in quarantine: counted as they end, for a count over all after each batch would grow with their square.
     """
 
     job: Job
@@ -143,6 +144,7 @@ class _Running:
     progress: Progress | None
     finished: dict[str, Outcome] = field(default_factory=dict)
     harmed: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
     def take_up(self) -> None:
         """Take the outcomes of earlier runs that still hold: of the same digests, their outputs as they were left."""
@@ -159,15 +161,14 @@ class _Running:
                     continue
                 if seals != outcome.seals:
                     outcome = again[key] = replace(outcome, seals=seals)
-            self.finished[key] = outcome
+            self._finish(outcome)
         if again:
             self.ledger.restamp(self.job.stage, again)
 
     def report(self) -> None:
         """Tell how far the job is."""
         if self.progress is not None:
-            refused = sum(outcome.status == "quarantined" for outcome in self.finished.values())
-            self.progress(self.job.stage, len(self.finished), len(self.fingerprints), refused)
+            self.progress(self.job.stage, len(self.finished), len(self.fingerprints), len(self.refused))
 
     def prepare(self, todo: Sequence[Unit]) -> None:
         """Do what the job asks for ahead of its units."""
@@ -202,7 +203,12 @@ class _Running:
 
     def _write_down(self, outcomes: Sequence[Outcome]) -> None:
         self.ledger.record(self.job.stage, [(self.fingerprints[outcome.key], outcome) for outcome in outcomes])
-        self.finished.update((outcome.key, replace(outcome, mended=outcome.key in self.harmed)) for outcome in outcomes)
+        for outcome in outcomes:
+            self._finish(replace(outcome, mended=True) if outcome.key in self.harmed else outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.finished[outcome.key] = outcome
+        (self.refused.add if outcome.status == "quarantined" else self.refused.discard)(outcome.key)
 
 
 def _stands(outcome: Outcome, still_there: Callable[[object], bool] | None) -> bool:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.flows.cli.plain_persons import CENTRE, people_of, told_by
 from unibase.flows.reasons import CONFLICTING_DUPLICATE
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
@@ -22,11 +23,10 @@ from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
-from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask, said_of_dates
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, said_of_dates
 from unibase.imaging.confidentiality.pseudonymised_copy import Deidentified
-from unibase.imaging.confidentiality.taught_names import names_taught
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file
@@ -37,8 +37,6 @@ from unibase.privacy.subjects import SubjectLookup
 
 if TYPE_CHECKING:
     from distributed import Client
-
-CENTRE = "centre"
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,14 @@ class _Door:
     lookup: SubjectLookup
     decisions: Mapping[str, Decision]
     taught: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What the work is done with: the workers, or None to do it here, and where its progress is shown."""
+
+    client: Client | None
+    board: ProgressBoard
 
 
 def _deidentify(door: _Door, source: Path) -> Deidentified:
@@ -110,7 +116,9 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     key = read_key_file(asked.key_file)
     asked.vault.mkdir(parents=True, exist_ok=True)
     asked.vault.chmod(0o700)
-    copied, taken_back = _copied(asked, _door(asked, key))
+    files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
+    with ProgressBoard() as board, _client(len(files), asked.workers) as client:
+        copied, taken_back = _copied(asked, _door(asked, key, list(files.values()), client), files, _Means(client, board))
     outcomes = _apart(copied, asked.destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     _write_quarantine(asked.vault, key, refused)
@@ -124,18 +132,18 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     return said + (f"; reasons by file in {asked.vault / 'quarantine.csv'}" if refused else "")
 
 
-def _door(asked: PlainDeidentification, key: Key) -> _Door:
+def _door(asked: PlainDeidentification, key: Key, files: list[Path], client: Client | None) -> _Door:
     """Bring the persons of the folder into its identity ledger, and return what the workers need."""
-    frame = read_people(asked.people, CENTRE).people if asked.people else _patients_of(asked.source)
+    told = told_by(files, client)
+    frame = read_people(asked.people, CENTRE).people if asked.people else people_of(told.owners)
     persons.update_ledger(asked.vault / "identity", frame, key)
     lookup = persons.open_lookup(asked.vault / "identity", key)
-    return _Door(asked.destination, _options(asked), key, lookup, read_decisions(asked.pixels) if asked.pixels else {})
+    decisions = read_decisions(asked.pixels) if asked.pixels else {}
+    return _Door(asked.destination, _options(asked), key, lookup, decisions, tuple(sorted(told.names)))
 
 
-def _copied(asked: PlainDeidentification, door: _Door) -> tuple[list[Outcome], int]:
+def _copied(asked: PlainDeidentification, door: _Door, files: Mapping[str, Path], means: _Means) -> tuple[list[Outcome], int]:
     """De-identify every file; return how each ended, and how many copies of an earlier run were taken back."""
-    files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
-    door = replace(door, taught=tuple(sorted(frozenset().union(*map(names_taught, files.values())))))
     job = Job(
         "deidentify",
         _deidentify,
@@ -149,15 +157,11 @@ def _copied(asked: PlainDeidentification, door: _Door) -> tuple[list[Outcome], i
         batch_size=BATCH,
         leaves=partial(copies_of, asked.destination),
     )
-    with (
-        WorkLedger(asked.vault / "work.sqlite") as ledger,
-        ProgressBoard() as board,
-        _client(len(files), asked.workers) as client,
-    ):
+    with WorkLedger(asked.vault / "work.sqlite") as ledger:
         digests = ledger.contents.digests("deidentify", files)
         units = [Unit(name, digests[name], path) for name, path in files.items()]
         earlier = {name: one.result["path"] for name, (_, one) in ledger.known("deidentify").items() if one.status == "done"}
-        outcomes = run_units(job, units, ledger, client=client, progress=board)
+        outcomes = run_units(job, units, ledger, client=means.client, progress=means.board)
     stop_if_failed("deidentify", outcomes)
     return outcomes, _take_back(asked.destination, earlier, outcomes)
 
@@ -246,27 +250,6 @@ def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
         write_plain_csv(names, vault / "quarantine.csv", 0o600)
     else:
         (vault / "quarantine.csv").unlink(missing_ok=True)
-
-
-def _patients_of(folder: Path) -> pl.DataFrame:
-    """Return PEOPLE of a folder: each PatientID is taken for one person, and each exam of files that have none.
-
-    Args:
-        folder: Folder with DICOM files at any depth.
-    """
-    from unibase.imaging.dicom.series import read_header
-
-    found = set()
-    for path in files_below(folder):
-        header = read_header(path)
-        number, study = (str(header.get(key) or "").strip() for key in ("PatientID", "StudyInstanceUID")) if header else ("", "")
-        if number or study:
-            found.add(("ipp", number) if number else (BY_STUDY, study))
-    rows = [
-        {"centre": CENTRE, "person_key": key, "system": system, "identifier": key, "source": "dicom", "source_row": row}
-        for row, (system, key) in enumerate(sorted(found), start=1)
-    ]
-    return PEOPLE.conform(pl.DataFrame(rows, schema=PEOPLE.schema()))
 
 
 def link_people(people: list[Path], out: Path, key_file: Path, links: Path | None) -> str:

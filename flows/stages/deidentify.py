@@ -27,8 +27,8 @@ from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
-BATCH = 32
-"""Instances per Dask task: a few tens of milliseconds of work each."""
+BATCH = 256
+"""Instances per Dask task: of half a millisecond to some seconds of work each."""
 
 
 @dataclass(frozen=True)

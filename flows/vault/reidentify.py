@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from unibase.flows.cli.plain_files import CENTRE
+from unibase.flows.cli.plain_persons import CENTRE
 from unibase.flows.runs.dicom_files import images_of
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study

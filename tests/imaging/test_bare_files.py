@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.imaging.deidentify_help import LOOKUP, PYDICOM_FILES, SUBJECT, ct, run, save
 from tests.known_keys import known_key
-from unibase.flows.cli.plain_files import CENTRE, _patients_of
+from unibase.flows.cli.plain_persons import CENTRE, people_of, told_by
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality.objects import AT_RISK, at_risk
 from unibase.imaging.pixel_text.look import look_at
@@ -80,7 +80,7 @@ def test_an_objection_by_exam_is_heard(tmp_path: Path) -> None:
 def test_a_folder_without_a_people_file_knows_numbers_and_exams(tmp_path: Path) -> None:
     for name, number in (("a", "IPP7"), ("b", "IPP7"), ("c", "")):
         save(ct(PatientID=number), tmp_path / "in" / f"{name}.dcm")
-    frame = _patients_of(tmp_path / "in")
+    frame = people_of(told_by(sorted((tmp_path / "in").iterdir()), None).owners)
     assert frame.select("system", "identifier").rows() == [("ipp", "IPP7"), ("study", STUDY)]
     persons.update_ledger(tmp_path / "ledger", frame, known_key("bare files"))
     lookup = persons.open_lookup(tmp_path / "ledger", known_key("bare files"))
