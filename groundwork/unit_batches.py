@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,43 +61,61 @@ def map_batches(
                 outcomes = _run_batch(call, shared, batch)
                 batch = batch[len(outcomes) :]
                 yield outcomes
-        return
-    from distributed import as_completed, wait
+    elif batches:
+        # A task, not scattered data: when the workers that hold it die, Dask can make it again.
+        sent = client.submit(_keep, shared, pure=False) if shared is not None else None
+        yield from _Sent(call, sent, client, avoid).outcomes(batches)
 
-    # A task, not scattered data: when the workers that hold it die, Dask can make it again.
-    sent = client.submit(_keep, shared, pure=False) if shared is not None and batches else None
 
-    def submit(batch: list[Unit]) -> Future[_Ended]:
-        bad = {avoid.get(unit.key, "") for unit in batch} - {""}
-        others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - bad) if bad else []
+@dataclass(frozen=True)
+class _Sent:
+    """Batches on workers.
+
+    Attributes:
+        shared: What all units need, on the workers.
+        futures: The batches that are under way.
+    """
+
+    call: Call
+    shared: object
+    client: Client
+    avoid: Mapping[str, str]
+    futures: dict[Future[_Ended], list[Unit]] = field(default_factory=dict)
+
+    def submit(self, batch: list[Unit]) -> Future[_Ended]:
+        """Send a batch."""
+        bad = {self.avoid.get(unit.key, "") for unit in batch} - {""}
+        others = sorted(set(self.client.scheduler_info(n_workers=-1)["workers"]) - bad) if bad else []
         where = {"workers": others, "allow_other_workers": True} if others else {}
-        return client.submit(_run_there, call, sent, batch, pure=False, **where)
+        future = self.client.submit(_run_there, self.call, self.shared, batch, pure=False, **where)
+        self.futures[future] = batch
+        return future
 
-    futures = {submit(batch): batch for batch in batches}
-    suspects: list[Unit] = []
-    ended = as_completed(list(futures))
-    try:
-        for future in ended:
-            batch = futures.pop(future)
-            if future.status in ("finished", "cancelled"):
-                outcomes = future.result().outcomes  # that of a cancelled one is an error: its scheduler is gone
-                for left in _halves(batch[len(outcomes) :]):
-                    again = submit(left)
-                    futures[again] = left
-                    ended.add(again)
-                yield outcomes
-            else:
-                suspects += batch
-            future.release()
-        # One unit killed its worker over and over, and with it others that only stood beside it: alone, it shows.
-        for unit in suspects:
-            future = submit([unit])
-            futures[future] = [unit]
-            wait(future)
-            yield [_died(unit)] if future.status == "error" else future.result().outcomes
-            del futures[future]
-    finally:
-        client.cancel(list(futures))
+    def outcomes(self, batches: list[list[Unit]]) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of batches as they end."""
+        from distributed import as_completed, wait
+
+        suspects: list[Unit] = []
+        try:
+            ended = as_completed([self.submit(batch) for batch in batches])
+            for future in ended:
+                batch = self.futures.pop(future)
+                if future.status in ("finished", "cancelled"):
+                    outcomes = future.result().outcomes  # that of a cancelled one is an error: its scheduler is gone
+                    for left in _halves(batch[len(outcomes) :]):
+                        ended.add(self.submit(left))
+                    yield outcomes
+                else:
+                    suspects += batch
+                future.release()
+            # One unit killed its worker over and over, and with it others that only stood beside it: alone, it shows.
+            for unit in suspects:
+                future = self.submit([unit])
+                wait(future)
+                yield [_died(unit)] if future.status == "error" else future.result().outcomes
+                del self.futures[future]
+        finally:
+            self.client.cancel(list(self.futures))
 
 
 def _halves(batch: list[Unit]) -> list[list[Unit]]:

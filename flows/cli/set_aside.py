@@ -17,7 +17,7 @@ app.command(quarantine_app)
 @quarantine_app.default
 @quarantine_app.command(name="list")
 def quarantine_list(study: Path, *, json: bool = False) -> None:
-    """Show the custodian which source files were not used, and why; names come from the vault.
+    """Show the custodian which source files were not used, and why; names come from the vault. The audit log says who looked.
 
     Example: `unibase quarantine list study.yaml`
 
@@ -26,14 +26,15 @@ def quarantine_list(study: Path, *, json: bool = False) -> None:
         json: As JSON, a row a unit.
     """
     from unibase.flows.cli.printing import print_json
-    from unibase.flows.looks.quarantine import quarantine_text, set_aside
+    from unibase.flows.looks.quarantine import note_look, quarantine_text, set_aside
     from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     if json:
         print_json(set_aside(content))
-        return
-    print(quarantine_text(content))
+    else:
+        print(quarantine_text(content))
+    note_look(content, "quarantine-listed")
 
 
 @quarantine_app.command(name="show")
@@ -46,10 +47,12 @@ def quarantine_show(study: Path, what: str) -> None:
         study: The study file.
         what: Code of a reason, or a part of the name of a unit.
     """
-    from unibase.flows.looks.quarantine import told_of
+    from unibase.flows.looks.quarantine import note_look, told_of
     from unibase.flows.study.validation import read_study
 
-    print(told_of(read_study(study), what))
+    content = read_study(study)
+    print(told_of(content, what))
+    note_look(content, "quarantine-shown", what)
 
 
 @quarantine_app.command(name="retry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,7 +135,21 @@ def retry(study: Study, asked: str) -> int:
             for stage in {one.stage for one in found}:
                 gone = {one.unit for one in found if one.stage == stage}
                 ledger.forget_others(stage, ledger.known(stage).keys() - gone)
+        note_look(study, "quarantine-retried", asked, len(found))
     return len(found)
+
+
+def note_look(study: Study, action: str, asked: str = "", units: int | None = None) -> None:
+    """Note in the audit log who looked at names of the vault, or had units tried again; a name that was asked for stays out.
+
+    Args:
+        study: The study.
+        action: What was done.
+        asked: Code of a reason, or a part of the name of a unit.
+        units: How many it concerned.
+    """
+    by = {"asked": asked if asked in known_reasons() else "a name"} if asked else {}
+    study.audit.append(getpass.getuser(), action, 0, by | ({} if units is None else {"units": units}))
 
 
 def accept(study: Study, asked: str, who: str, why: str) -> int:
