@@ -178,7 +178,8 @@ def _coding(system: str | None, code: str) -> _Coding:
     vocabulary = vocabulary_name(system)
     unknown = "" if is_known(system) else f"{vocabulary} ({slug(system)})" if system else _NO_SYSTEM
     written = spelled(vocabulary, code)
-    shape = CODE_SHAPES.get(vocabulary)
+    # A code of a system that nobody knows is a word at most: several of them may name a person.
+    shape = CODE_SHAPES.get(vocabulary) or (None if is_known(system) else r"^\S{1,64}$")
     return _Coding(vocabulary, whole_code(vocabulary, written), unknown, shape is None or bool(re.search(shape, written)))
 
 

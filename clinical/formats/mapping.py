@@ -122,7 +122,8 @@ def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], prob
     """Return the rows whose codes have the shape of their vocabulary, or that have none."""
     vocabulary = rule.code.split("//", 1)[0]
     for column in columns:
-        shaped = pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE)) & ~pl.col(column).str.contains(ROUNDED)
+        written = _spelled(frame, column, vocabulary)
+        shaped = written.str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE)) & ~pl.col(column).str.contains(ROUNDED)
         bad = pl.col(column).is_not_null() & ~shaped
         for row in frame.filter(bad)["source_row"]:
             problems.append(RowProblem(row, UNKNOWN_CODE, f"The field holds no code of {vocabulary}.", column))

@@ -36,6 +36,7 @@ from unibase.clinical.words import partial_dates
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS, PREFIX
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
+from unibase.clinical.words.vocabularies import spelled
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
 _CODED = r"^[A-Z][A-Za-z0-9_]{1,19}(?:/{2}|:)\S{1,32}$"
@@ -123,9 +124,10 @@ def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, pr
         value = text_of(rule.source_value)
         choices.append(pl.when(value.str.contains(_CODED)).then(value.str.replace(r"^(\w+)(?:/{2}|:)", "${1}//")))
         for vocabulary, shape in (rule.shapes or {}).items():
-            # One spelling: `C341` is `C34.1` (`clinical.words.vocabularies.spelled`).
-            dotted = value.str.replace(r"^([A-Z]\d[0-9A-Z])([0-9A-Z])", "${1}.${2}") if vocabulary.startswith("ICD10") else value
-            choices.append(pl.when(value.str.contains(shape)).then(pl.format(vocabulary + "//{}", dotted)))
+            # One spelling: `C341` is `C34.1`.
+            said = frame.select(value).to_series().drop_nulls().unique().to_list()
+            written = value.replace_strict(said, [spelled(vocabulary, one) for one in said], default=None, return_dtype=pl.String)
+            choices.append(pl.when(written.str.contains(shape)).then(pl.format(vocabulary + "//{}", written)))
     number = pl.coalesce(*(_concept_number(column) for column in (rule.concept, rule.source_concept) if column))
     choices.append(pl.when(number.is_not_null()).then(pl.format("OMOP//{}", number)))
     frame = frame.with_columns(pl.coalesce(choices).alias("code"))

@@ -39,7 +39,7 @@ _DISCHARGE_WORDS = ("discharged_to_source_value", "discharge_to_source_value")
 _DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
 """Where CDM 5.4 and 5.3 keep what a stay ended with. A part of a stay may repeat it of the whole: VISIT_DETAIL is not asked."""
 
-_ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$", "ICDO3": r"^\d{4}/\d(?:-C\d{2}(?:\.\d)?)?$"}
+_ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?[+*!]?$", "ICDO3": r"^\d{4}/\d(?:-C\d{2}(?:\.\d)?)?$"}
 
 
 EVENT_TABLES: dict[str, EventTable] = {
@@ -56,7 +56,7 @@ EVENT_TABLES: dict[str, EventTable] = {
     "procedure_occurrence": EventTable(
         "PROCEDURE", "procedure_concept_id", "procedure_date", "procedure_datetime",
         "procedure_source_concept_id", "procedure_source_value", "procedure_end_date", "procedure_end_datetime",
-        shapes={"CCAM": r"^[A-Z]{4}\d{3}$"},
+        shapes={"CCAM": r"^[A-Z]{4}\d{3}(?:-\d{1,4}){0,3}$"},
     ),
     "measurement": EventTable(
         "MEASUREMENT", "measurement_concept_id", "measurement_date", "measurement_datetime",

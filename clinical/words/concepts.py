@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
+from unibase.clinical.words.vocabularies import MARKS
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.study_yaml import read_yaml
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
     """Return the expression that is true for events with one of some codes; a `*` stands for any letters.
 
+    A code of ICD-10 stands for itself with dagger or asterisk, one of CCAM for itself with extension and activity.
+
     Args:
         codes: Codes, or texts.
         column: Where they are looked for; the codes of events by default.
@@ -34,7 +37,10 @@ def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
 
     column = pl.col("code") if column is None else column
     exact = sorted({code for code in codes if "*" not in code})
-    tests = [column.is_in(exact)] if exact else []
+    acts = [f"{code}-" for code in exact if code.startswith("CCAM//")]
+    tests = [column.is_in(exact + [code + mark for code in exact if code.startswith("ICD10") for mark in MARKS])] if exact else []
+    if acts:
+        tests.append(column.str.starts_with("CCAM//") & column.str.replace("-.*$", "-").is_in(acts))
     for code in (code for code in codes if "*" in code):
         if code.index("*") == len(code) - 1:
             tests.append(column.str.starts_with(code[:-1]))

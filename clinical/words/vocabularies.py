@@ -103,7 +103,7 @@ CODE_SHAPES: dict[str, str] = {
     "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d{1,2}(?:-C\d{2}(?:\.?[0-9X])?)?)$",
     "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
     "LOINC": r"^(?:\d{1,7}|L[APG]\d{1,6})-\d$",
-    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
+    "CCAM": r"^[A-Z]{4}(?:\d{3}(?:-\d{1,4}){0,3})?$",
     "SNOMED": r"^\d{6,18}(?:[:+][\d:+=,(){} ]*)?$",
 }
 """The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels. SNOMED may be an expression."""
@@ -111,6 +111,12 @@ _DOTTED = ("ICD10", "ICD10CM", "ICD10GM")
 """Vocabularies whose codes hospitals write with and without the dot: `C341` is `C34.1`."""
 _CAPITALS = (*_DOTTED, "ICDO3", "ATC", "CCAM")
 """Vocabularies whose codes have capital letters alone."""
+_ACT = re.compile(r"([A-Z]{4}\d{3})((?:[ /.-]*\d{1,4}){1,3})")
+"""A code of CCAM with what PMSI writes behind it: extension, activity, phase."""
+_MARKED = re.compile(r"(\S+?) *([+*†!])")
+"""A code of ICD-10 with dagger, asterisk or exclamation mark behind it."""
+MARKS = ("+", "*", "!")
+"""What stands behind a code of ICD-10 that is one of a pair; the dagger is `+`."""
 
 
 def spelled(vocabulary: str, code: str) -> str:
@@ -123,12 +129,30 @@ def spelled(vocabulary: str, code: str) -> str:
     Example:
         >>> spelled("ICD10", "c341"), spelled("ICDO3", "8140/3"), spelled("LOCAL", "c341")
         ('C34.1', '8140/3', 'c341')
+        >>> spelled("ICD10", "G01 *"), spelled("ICD10", "A170†"), spelled("CCAM", "HHFA001 01"), spelled("CCAM", "HHFA0011")
+        ('G01*', 'A17.0+', 'HHFA001-01', 'HHFA001-1')
     """
     written = code.strip()
     if vocabulary not in _CAPITALS:
         return written
     written = written.upper()
+    if vocabulary == "CCAM" and (act := _ACT.fullmatch(written)):
+        return "-".join([act[1], *re.findall(r"\d+", act[2])])
+    if vocabulary in _DOTTED and (marked := _MARKED.fullmatch(written)):
+        written = marked[1] + marked[2].replace("†", "+")
     return re.sub(r"^([A-Z]\d[0-9A-Z])([0-9A-Z])", r"\1.\2", written) if vocabulary in _DOTTED else written
+
+
+def plain(code: str) -> str:
+    """Return a `code` without what a hospital adds to it: the extension and activity of CCAM, the dagger and asterisk of ICD-10.
+
+    >>> plain("CCAM//HHFA001-01"), plain("ICD10//C50.9+"), plain("LOCAL//HB-01")
+    ('CCAM//HHFA001', 'ICD10//C50.9', 'LOCAL//HB-01')
+    """
+    vocabulary = code.partition("//")[0]
+    if vocabulary == "CCAM":
+        return code.partition("-")[0]
+    return code.rstrip("".join(MARKS)) if vocabulary in _DOTTED else code
 
 
 def is_known(system: str | None) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from unibase.clinical.derived.code_counts import code_table, coverage
+from unibase.clinical.words.vocabularies import plain
 from unibase.flows.study.definitions import asked_concepts, read_concepts
 from unibase.flows.study.places import RECORDS
 from unibase.flows.study.study_file import Study
@@ -52,6 +53,7 @@ def codes_text(table: pl.DataFrame) -> str:
         lines += ["", f"{title}: {part['code'].n_unique()} codes"] if part.height else []
         for code, centre, count, persons, concepts, nearest in part.head(SHOWN).iter_rows():
             told = concepts or (f"nearest: {nearest}" if nearest else "")
+            told = f"{told}  counts as {plain(code)}".strip() if plain(code) != code else told
             lines.append(f"  {code}  {centre}: {count} events, {persons} persons  {told}".rstrip())
         if part.height > SHOWN:
             lines.append(f"  ... and {part.height - SHOWN} more rows; --csv FILE has them all")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import get_args
 
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.flows.study.named_files import missing_sources
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.validation import line_of
 from unibase.groundwork.problems import SourceAway, UserError
 from unibase.omics.options import AssayName
 
@@ -42,12 +45,20 @@ def _unknown_concepts(study: Study) -> list[str]:
     from unibase.clinical.words.concepts import Concepts
 
     known = (Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()).names()
-    asked = [("index.concept", study.index.concept)]
-    asked += [(f"windows.clinical.{name}.concept", window.concept) for name, window in study.windows.clinical.items()]
+    asked: list[tuple[tuple[int | str, ...], str]] = [(("index", "concept"), study.index.concept)]
+    asked += [(("windows", "clinical", name, "concept"), window.concept) for name, window in study.windows.clinical.items()]
     others = {"index", "imaging", "features", "discordant", *get_args(AssayName)}
     for key, rules in (("include", study.cohort.include), ("exclude", study.cohort.exclude)):
-        asked += [(f"cohort.{key}", rule) for rule in rules if rule.partition(":")[0] not in others]
-    return [f"{where}: there is no concept {name!r}. Known: {', '.join(known)}." for where, name in asked if name not in known]
+        asked += [(("cohort", key, n), rule) for n, rule in enumerate(rules) if rule.partition(":")[0] not in others]
+    return [_not_there(study, "concept", where, name, known) for where, name in asked if name not in known]
+
+
+def _not_there(study: Study, what: str, where: Sequence[int | str], name: str, known: Sequence[str]) -> str:
+    """Return what is said of a `name` that is none of those `known`: the line, the key, the nearest, and all."""
+    key = ".".join(str(part) for part in where if isinstance(part, str))
+    near = difflib.get_close_matches(name, known, 1)
+    said = f" Did you mean {near[0]}?" if near else ""
+    return f"{study.file}:{line_of(study.file, where)}: {key}: there is no {what} {name!r}.{said} Known: {', '.join(known)}."
 
 
 def _unknown_definitions(study: Study) -> list[str]:
@@ -57,8 +68,8 @@ def _unknown_definitions(study: Study) -> list[str]:
     known = Endpoints.read(study.path(study.definitions))
     asked = (("endpoints", study.endpoints, sorted(known.by_code)), ("responses", study.responses, sorted(known.best)))
     return [
-        f"{key}: there is no {code!r}. Known: {', '.join(allowed)}."
+        _not_there(study, "definition", (key, place), code, allowed)
         for key, codes, allowed in asked
-        for code in codes
+        for place, code in enumerate(codes)
         if code not in allowed
     ]

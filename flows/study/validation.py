@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,17 @@ def _section_said(kind: str, location: list[int | str]) -> str:
     )
 
 
-def _line(content: object, location: list[int | str]) -> int:
+def line_of(path: Path, location: Sequence[int | str]) -> int:
+    """Return the line, from 1, of the deepest key of `location` that the study file at `path` has.
+
+    >>> _ = (getfixture("tmp_path") / "s.yaml").write_text("study: a\\nindex: {concept: b}\\n")
+    >>> line_of(getfixture("tmp_path") / "s.yaml", ("index", "concept"))
+    2
+    """
+    return _line(_content(path), location)
+
+
+def _line(content: object, location: Sequence[int | str]) -> int:
     """Return the line, from 1, of the deepest key of `location` that the file has."""
     line = 1
     for part in location:

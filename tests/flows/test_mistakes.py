@@ -91,7 +91,11 @@ MISTAKES = [
     ("concepts: concepts.yaml", "concepts: other.yaml", r"concepts: nothing at"),
     ("concepts: concepts.yaml", "concepts: study.yaml", r"The concepts .* are not usable"),
     ("concepts: concepts.yaml", "concepts: ${NO_SUCH}/c.yaml", r"environment variable NO_SUCH, which is not set"),
-    ("{concept: surgery}", "{concept: surgry}", r"index\.concept: there is no concept 'surgry'\. Known: "),
+    (
+        "{concept: surgery}",
+        "{concept: surgry}",
+        r"study\.yaml:\d+: index\.concept: there is no concept 'surgry'\. Did you mean surgery\? Known: ",
+    ),
     ("{concept: surgery}", "{}", r"index\.concept: this key is missing"),
     ("{concept: surgery}", "surgery", r"index: must be a section of keys; allowed here: concept"),
     ("{concept: surgery}", "{concept: surgery, which: middle}", r"index\.which: 'middle' is not allowed"),

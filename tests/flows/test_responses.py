@@ -96,7 +96,9 @@ def test_responses_from_lesions_reach_the_release(home: Path) -> None:
 def test_a_name_that_no_definition_has_is_told_before_a_build(home: Path) -> None:
     text = (home / "study.yaml").read_text(encoding="utf-8")
     (home / "study.yaml").write_text(text.replace("[OS, TTP]", "[OS, TPP]"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"endpoints: there is no 'TPP'\. Known: CSS, DFS, DOR, EFS, OS"):
+    with pytest.raises(
+        UserError, match=r"endpoints: there is no definition 'TPP'\. Did you mean TTP\? Known: CSS, DFS, DOR, EFS, OS"
+    ):
         check_sources(read_study(home / "study.yaml"))
     (home / "definitions.yaml").unlink()
     with pytest.raises(UserError, match="definitions: nothing at"):

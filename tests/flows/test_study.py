@@ -138,7 +138,11 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("{concept: ldh,", "{concept: lhd,", "windows.clinical.ldh.concept: there is no concept 'lhd'. Known: albumin, "),
+        (
+            "{concept: ldh,",
+            "{concept: lhd,",
+            "windows.clinical.ldh.concept: there is no concept 'lhd'. Did you mean ldh? Known: albumin, ",
+        ),
         ("{concept: treatment_start}", "{concept: tratment}", "index.concept: there is no concept 'tratment'"),
         ("windows:", "cohort: {exclude: [relaps]}\nwindows:", "cohort.exclude: there is no concept 'relaps'"),
     ],
