@@ -103,7 +103,8 @@ def simulate(out: Path, *, tree: Annotated[Tree, Parameter(name="*")] = DEFAULT_
     try:
         write_demo(out, Options(**asdict(tree)))
     except FileExistsError:
-        raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None
+        way = "give --resume to leave it as it is" if (out / "study.yaml").exists() else "empty this one"
+        raise UserError(f"{out} holds files already. Choose another folder, or {way}.") from None
     except ValueError as error:
         raise UserError(f"{error}. Mend the option.") from None
     print(f"{out}/study.yaml is ready. Next: unibase build {out}/study.yaml")
