@@ -16,6 +16,12 @@ NOT_PREDICTORS = ("death", "last_contact", "vital_status")
 """Concepts that tell the outcome or how long someone was followed, whatever their date says; never predictors."""
 
 
+COLUMNS = frozenset(
+    {"subject_id", "index_time", "centre", "centres", "SEX", "AGE", "INDEXDT", "LSTALVDT", "STAGE", "STAGE_text", "CHARLSON"}
+    | {f"{letter}{end}" for letter in "TNM" for end in ("", "_prefix", "_text")}
+)
+"""Columns that a release has of each subject, whose names no clinical variable may bear."""
+
 CHECKS = tuple(sorted(str(check) for check in declared(reasons).values()))
 """Checks across modalities whose findings a cohort may ask for, as `discordant:sex`."""
 
@@ -113,6 +119,20 @@ class Windows(_Options):
         ['methylation', 'rna']
         """
         return dict(sorted((self.__pydantic_extra__ or {}).items()))
+
+    @model_validator(mode="after")
+    def _names_of_their_own(self) -> Windows:
+        """A variable is a column: it may not be called as one that the release has, or as another variable."""
+        seen: dict[str, str] = {}
+        taken = COLUMNS | {f"{assay}_sample" for assay in self.assays}
+        for name in self.clinical:
+            low = name.strip().lower()
+            if name.strip() in taken or low.startswith("has_"):
+                raise ValueError(f"clinical.{name}: the release has a column of that name. Call the variable otherwise")
+            if low in seen:
+                raise ValueError(f"clinical.{name}: {seen[low]} differs from it by no more than capitals. Call one otherwise")
+            seen[low] = name
+        return self
 
     @model_validator(mode="after")
     def _no_outcomes(self) -> Windows:

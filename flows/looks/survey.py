@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 OMOP_TABLES = frozenset({"person", "visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "death"})
-OSIRIS_TABLES = frozenset({"patient", "tumorpathologyevent", "treatment", "biologicalsample"})
 _TABLE_ENDS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".maf", ".maf.gz")
 LOOKED_AT = 400
 """Files of a folder that are opened to tell what it is; more of a kind tell no more."""
@@ -114,18 +113,50 @@ def _records(found: Found, folder: Path, files: list[Path]) -> None:
         found.clinical = (told, folder)
 
 
+def tables_of(name: str) -> frozenset[str]:
+    """Return how the tables of a format are called, in small letters: what its packaged mapping reads, or OMOP's.
+
+    >>> "01_identification" in tables_of("osiris-rwd"), "osiris_pivot_tnm" in tables_of("osiris")
+    (True, True)
+    """
+    if name == "omop":
+        return OMOP_TABLES
+    from unibase.clinical.formats.mapping_rules import packaged_mapping
+
+    return frozenset(file.lower() for table in packaged_mapping(name).tables for file in table.files)
+
+
+def tables_there(folder: Path, name: str) -> bool:
+    """Return whether anything in a folder is called as a table of a format, files and folders of parts alike.
+
+    Args:
+        folder: The folder.
+        name: Name of the format.
+    """
+    return not tables_of(name).isdisjoint(_stems(folder.iterdir()))
+
+
 def format_of_records(files: Sequence[Path]) -> str:
-    """Tell OMOP by its tables, OSIRIS by its, and FHIR by what its files say they are; nothing of what is none of these.
+    """Tell OMOP and OSIRIS by their tables, and FHIR by what its files say they are; nothing of what is none of these.
 
     Args:
         files: The files of one folder.
     """
-    stems = {path.name.split(".")[0].lower() for path in files}
+    stems = _stems(files)
     if "person" in stems and len(stems & OMOP_TABLES) > 1:
         return "omop"
     if any(_resource(path) for path in files[:LOOKED_AT]):
         return "fhir"
-    return "osiris-rwd" if len({stem.replace("_", "") for stem in stems} & OSIRIS_TABLES) > 1 else ""
+    if not stems:
+        return ""
+    # Some names are in both; more than one is needed, and the more.
+    found = {name: len(stems & tables_of(name)) for name in ("osiris-rwd", "osiris")}
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] > 1 else ""
+
+
+def _stems(files: Iterable[Path]) -> set[str]:
+    return {path.name.split(".")[0].lower() for path in files}
 
 
 def _resource(path: Path) -> str:

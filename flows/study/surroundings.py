@@ -29,6 +29,8 @@ def check_surroundings(study: Study) -> None:
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     if not there.is_dir():
         raise UserError(f"{there} is a file, and the workspace should be a folder there. Name another workspace.")
+    if os.statvfs(there).f_blocks == 0:
+        raise UserError(f"{there} is no place for files: the system shows itself there. Name another workspace.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise MachineFault(f"This user cannot write to {there}. Give it the right to, or name another workspace.")
     study.audit.reach_copy()

@@ -20,6 +20,7 @@ from unibase.flows.runs.run import open_run
 from unibase.flows.stages import link, link_quality, timeline
 from unibase.flows.study.places import TIMELINE
 from unibase.flows.study.validation import read_study
+from unibase.linking.options import COLUMNS
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
 from unibase.privacy.ledger.persons import open_lookup
@@ -52,6 +53,11 @@ def test_the_run_ends_with_a_release_and_its_page(built: Built) -> None:
     shown = demo.unibase("open", demo.release(built.home))
     assert shown.returncode == 0 and "cohort.h5mu" in shown.stdout
     assert demo.unibase("verify", demo.release(built.home)).returncode == 0
+
+
+def test_no_variable_may_bear_the_name_of_a_column_of_subjects(built: Built) -> None:
+    own = {name for name in pl.read_parquet_schema(built.release / "tables" / "subjects.parquet") if not name.startswith("has_")}
+    assert own <= COLUMNS
 
 
 def test_nothing_speaks_to_anyone_outside(built: Built) -> None:

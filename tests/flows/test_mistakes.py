@@ -5,6 +5,7 @@ The table is specification and test at once. Files that the study names are thos
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 from pathlib import Path
@@ -79,6 +80,32 @@ MISTAKES = [
         "format: fhir, path: tables",
         r"holds records of omop, and fhir is named",
     ),
+    (
+        "format: csv, path: records, mapping: mapping.yaml",
+        "format: osiris-rwd, path: pivot",
+        r"holds records of osiris, and osiris-rwd is named",
+    ),
+    (
+        "format: csv, path: records, mapping: mapping.yaml",
+        "format: osiris-rwd, path: records",
+        r"holds no table of osiris-rwd\. Name the folder that holds them",
+    ),
+    ("dicom: dicom", "dicom: dicom\n  lyon:\n    dicom: ./dicom", r"lyon\.dicom: .* is centres\.A\.dicom already"),
+    (
+        "people: people.csv",
+        "people: people.csv\n  lyon:\n    people: people.csv",
+        r"lyon\.people: .* is centres\.A\.people already",
+    ),
+    (
+        "dicom: dicom",
+        "dicom: dicom\n    omics: {rna: {matrix: people.csv, samples: people.csv}}",
+        r"rna\.samples: .*no columns `sample` and `patient`",
+    ),
+    (
+        "dicom: dicom",
+        "dicom: dicom\n    omics: {rna: {matrix: calls.maf.gz, samples: sheet.csv}}",
+        r"rna\.matrix: .*calls\.maf\.gz holds mutations\. Name it as the matrix of `mutations`",
+    ),
     ("people: people.csv", "people: [people.csv]", r"centres\.A\.people: must be one text"),
     ("people: people.csv", "people: dicom", r"centres\.A\.people: .* is a folder\. Name the CSV"),
     ("people: people.csv", "people: study.yaml", r"no column `identifier`.*Add it"),
@@ -110,12 +137,29 @@ MORE = [
     ("dask: {address: localhost}", r"dask\.address: 'localhost' is not allowed"),
     ("windows: {imaging: {from_days: 10}}", r"windows\.imaging\.from_days: .*less than or equal to 0"),
     ("windows: {imaging: {from_days: '-3O'}}", r"from_days: must be a number"),
+    (
+        "windows: {clinical: {subject_id: {concept: surgery, from_days: -10, to_days: 0}}}",
+        r"clinical\.subject_id: the release has",
+    ),
+    (
+        "windows: {clinical: {T_text: {concept: surgery, from_days: -10, to_days: 0}}}",
+        r"clinical\.T_text: the release has a column",
+    ),
+    (
+        "windows: {rna: {from_days: -9, to_days: 0}, clinical: {rna_sample: {concept: surgery, from_days: -10, to_days: 0}}}",
+        r"rna_sample: the release has a column of that name\. Call the variable otherwise",
+    ),
+    (
+        "windows: {clinical: {crp: {concept: surgery}, CRP: {concept: surgery}}}",
+        r"clinical\.CRP: crp differs from it by no more than capitals",
+    ),
     ("windows: {mri: {from_days: -10}}", r"mri is no assay; allowed: imaging"),
     ("splits: {parts: {train: 0.9, test: 0.3}}", r"must add up to 1, not 1\.2"),
     ("splits: {parts: {train: -0.1, test: 1.1}}", r"splits\.parts\.train: .*greater than 0"),
     ("deidentification: {max_shift_days: 0}", r"max_shift_days: .*greater than or equal to 1"),
     ("deidentification: {policy: strickt}", r"'strickt' is not allowed; allowed: 'strict'"),
     ("workspace: dicom/work", r"workspace lies inside centres\.A\.dicom"),
+    ("workspace: /proc/unibase", r"/proc is no place for files"),
     ("workspace: people.csv", r"people\.csv is a file, and the workspace should be a folder"),
     ("workspace: /", r"lies inside the workspace\. Keep sources elsewhere"),
     ("releases: dicom", r"releases lies inside centres\.A\.dicom"),
@@ -132,10 +176,14 @@ MORE = [
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = write_study(tmp_path_factory.mktemp("mistakes") / "étude")
-    for name, files in (("bundles", ["Patient.ndjson"]), ("tables", ["person.csv", "measurement.csv", "death.csv"])):
+    tables = ["person.csv", "measurement.csv", "death.csv"]
+    pivot = ["Patient.csv", "OSIRIS_pivot_TNM.csv", "Drug.csv"]
+    for name, files in (("bundles", ["Patient.ndjson"]), ("tables", tables), ("pivot", pivot)):
         (home / name).mkdir()
         for file in files:
             (home / name / file).write_text('{"resourceType": "Patient"}\n', encoding="utf-8")
+    (home / "calls.maf.gz").write_bytes(gzip.compress(b"#version 2.4\nHugo_Symbol\tChromosome\tTumor_Sample_Barcode\n"))
+    (home / "sheet.csv").write_text("sample;patient;collected\nS1;7;2020-01-01\n", encoding="utf-16")
     return home
 
 
