@@ -6,15 +6,18 @@ iRECIST, or as the centre reports them. Best responses refer to one of these. Se
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import NamedTuple
 
 import polars as pl
 
 from unibase.clinical.derived.brain_and_lymphoma import lugano_course, rano_course
-from unibase.clinical.derived.lesions import Course, Measurement, course, measurements
+from unibase.clinical.derived.lesions import Course, DatedResponse, Measurement, course, measurements
+from unibase.clinical.derived.myeloma import Imwg, confirmed
+from unibase.clinical.derived.myeloma_and_prostate import imwg_course, pcwg3_course, psa_course
 from unibase.clinical.derived.recist import irecist, recist
-from unibase.clinical.derived.response import AVAL, VALUES, best_responses
+from unibase.clinical.derived.response import AVAL, best_responses
 from unibase.clinical.derived.response_rules import BestOf, Criteria, VisitResponse
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork import analysis_tables
@@ -28,9 +31,11 @@ DERIVED = "DERIVED//"
 _PLAIN = {
     "iCR": "CR", "iPR": "PR", "iSD": "SD", "NON-iCR/NON-iUPD": "NON-CR/NON-PD", "iCPD": "PD",
 }  # fmt: skip
+_PENDING = {"PDu": "SD"}
+"""Bone lesions that nothing has confirmed yet count as stable disease in the best response (admiralonco's choice)."""
 _IMMUNE = {plain: immune for immune, plain in _PLAIN.items()}
 _REPORTED = {
-    **{value.lower(): value for value in VALUES if value not in {"MISSING", "iUPD"}},
+    **{value.lower(): value for value in (*AVAL, "ND") if value != "MISSING"},
     **{word.lower(): value for words, value in (
         (("LOINC//LA28366-5", "Complete Response"), "CR"), (("LOINC//LA28369-9", "Partial Response"), "PR"),
         (("LOINC//LA28371-5", "Stable Disease"), "SD"), (("LOINC//LA28370-7", "Progressive Disease"), "PD"),
@@ -41,6 +46,11 @@ _REPORTED = {
     ) for letter in letters},
 }  # fmt: skip
 """RECIST's own words, written out too, the answers of LOINC 88040-1, and the letters of oBDS (its minimal response B is stable); in lower case."""
+
+
+_OF_MYELOMA: dict[str, Imwg] = {
+    "scr": "sCR", "cr": "CR", "vgpr": "VGPR", "pr": "PR", "mr": "MR", "sd": "SD", "pd": "PD", "ne": "NE",
+}  # fmt: skip
 
 
 class _Row(NamedTuple):
@@ -75,23 +85,13 @@ def overall_responses(
         that cannot be assessed has one row without a response, whose `problem` says why (`clinical.derived.lesions.course`).
     """
     known = start.filter(pl.col("day").is_not_null())
-    if definition.criteria == "reported":
-        rows = _reported(events, known, concepts)
+    if definition.criteria in ("reported", "IMWG reported"):
+        rows = _reported(events, known, concepts, _REPORTED if definition.criteria == "reported" else _OF_MYELOMA)
+        rows = rows if definition.criteria == "reported" else _confirmed_rows(rows)
     else:
         found, nodes = measurements(events)
-        rows = []
-        for subject, day in known.select("subject_id", "day").sort("subject_id").iter_rows():
-            if definition.criteria in ("RANO", "Lugano 2014"):
-                rows += _of_other(subject, found.get(subject, []), nodes.get(subject, set()), day, definition)
-                continue
-            one = course(
-                found.get(subject, []),
-                nodes.get(subject, set()),
-                day,
-                baseline_days=definition.baseline_days,
-                visit_days=definition.visit_days,
-            )
-            rows += _of_course(subject, one, definition.criteria)
+        days = known.select("subject_id", "day").sort("subject_id").iter_rows()
+        rows = [row for one, day in days for row in _of_subject(one, found.get(one, []), nodes.get(one, set()), day, definition)]
     frame = pl.DataFrame(rows, schema={name: ADRS[name] for name in _Row._fields}, orient="row")
     plain = pl.col("AVALC").replace(_PLAIN)
     frame = frame.with_columns(
@@ -100,12 +100,24 @@ def overall_responses(
     return _adrs(frame, start)
 
 
+def _of_subject(subject: int, of_subject: list[Measurement], nodes: set[str], day: date, definition: VisitResponse) -> list[_Row]:
+    if definition.criteria not in ("RECIST 1.1", "iRECIST"):
+        return _of_other(subject, of_subject, nodes, day, definition)
+    one = course(of_subject, nodes, day, baseline_days=definition.baseline_days, visit_days=definition.visit_days)
+    return _of_course(subject, one, definition.criteria)
+
+
 def _of_other(subject: int, of_subject: list[Measurement], nodes: set[str], day: date, definition: VisitResponse) -> list[_Row]:
-    """Return the rows of one subject by RANO or Lugano; where nothing was measured at baseline, one row that says so."""
+    """Return the rows of one subject by other criteria than RECIST; where nothing was measured at baseline, one row that says so."""
     spans = (definition.baseline_days, definition.visit_days)
-    visits = (
-        rano_course(of_subject, day, *spans) if definition.criteria == "RANO" else lugano_course(of_subject, nodes, day, *spans)
-    )
+    read: dict[str, Callable[[], list[DatedResponse]]] = {
+        "RANO": lambda: rano_course(of_subject, day, *spans),
+        "Lugano 2014": lambda: lugano_course(of_subject, nodes, day, *spans),
+        "IMWG": lambda: imwg_course(of_subject, day, definition),
+        "PCWG3": lambda: pcwg3_course(of_subject, nodes, day, definition),
+        "PSA": lambda: psa_course(of_subject, day, definition),
+    }
+    visits = read[definition.criteria]()
     if not visits and any(one.day > day for one in of_subject):
         return [_Row(subject, problem="no-baseline")]
     return [
@@ -145,11 +157,22 @@ def _of_course(subject: int, one: Course, criteria: Criteria) -> list[_Row]:
     ]
 
 
-def _reported(events: pl.DataFrame, start: pl.DataFrame, concepts: Concepts) -> list[_Row]:
+def _confirmed_rows(rows: list[_Row]) -> list[_Row]:
+    """Return the responses of myeloma that stand at each visit; those that are no response of IMWG stay as they are."""
+    out = list(rows)
+    for subject in {row.subject_id for row in rows}:
+        own = [place for place, row in enumerate(rows) if row.subject_id == subject and row.AVALC]
+        values = [_OF_MYELOMA[str(rows[place].AVALC).lower()] for place in own]
+        for place, value in zip(own, confirmed(values, [False] * len(own)), strict=True):
+            out[place] = rows[place]._replace(AVALC=value)
+    return out
+
+
+def _reported(events: pl.DataFrame, start: pl.DataFrame, concepts: Concepts, words: Mapping[str, str]) -> list[_Row]:
     own = concepts.select(events, "overall_response").filter(pl.col("time_max").is_not_null())
     own = own.join(start, on="subject_id").with_columns(pl.col("time_max").dt.date().alias("ADT"))
     own = own.filter(pl.col("ADT") > pl.col("day")).sort("subject_id", "ADT", "source", "source_row", "text_value")
-    value = pl.col("text_value").str.to_lowercase().replace_strict(_REPORTED, default=None)
+    value = pl.col("text_value").str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.String)
     partial = pl.col("time_min").dt.date() != pl.col("ADT")
     problem = pl.when(value.is_null()).then(pl.lit("unknown-response")).when(partial).then(pl.lit("partial-date"))
     rows = own.select("subject_id", "ADT", value.alias("v"), "source", "source_row", problem.alias("p")).iter_rows()
@@ -170,7 +193,7 @@ def best_overall(visits: pl.DataFrame, start: pl.DataFrame, code: str, definitio
         reason in `problem`, for one that cannot be assessed.
     """
     known = visits.filter(pl.col("AVALC").is_not_null() & pl.col("ADT").is_not_null())
-    plain = known.select("subject_id", pl.col("ADT").alias("day"), pl.col("AVALC").replace(_PLAIN).alias("response"))
+    plain = known.select("subject_id", pl.col("ADT").alias("day"), pl.col("AVALC").replace(_PLAIN | _PENDING).alias("response"))
     best = best_responses(plain, start, definition, code).rename({"AVALC": "response"})
     # Where the best response comes from: the first visit of that day that says it; stable disease may be said by a better one.
     at = known.select("subject_id", "ADT", "SRCDOM", "SRCSEQ", "SUMDIAM").unique(

@@ -9,6 +9,9 @@
 | `LESION//NEW//<name>` | diameter, where measured | `EQUIVOCAL` and `ABSENT` do not count; `INCREASED` | a new lesion |
 | `LESION//PRODUCT//<name>` | product of two diameters, mm2 or cm2 | `NE` | an enhancing lesion (RANO) |
 | `LESION//FLAIR`, `LESION//STEROIDS`, `LESION//CLINICAL` | | `STABLE`, `IMPROVED`, `INCREASED`, ..., `NONE` | T2/FLAIR, dose of corticosteroids, clinical state (RANO) |
+| `LESION//M_SERUM`, `M_URINE`, `FLC_INVOLVED`, ... | with its unit | | a marker of myeloma (IMWG); `_UNITS` has all |
+| `LESION//BONE_NEW` | lesions new since baseline | `NED` without any lesion, `NE` | a bone scan (PCWG3) |
+| `LESION//PSA` | ng/mL or ug/L | | PSA (PCWG3) |
 | `LESION//DEAUVILLE` | score 1 to 5 | uptake against baseline: `LESS`, `SAME`, `MORE` | PET of lymphoma (Lugano) |
 
 `<name>` is any short label that stays the same from visit to visit; it may be left out for the non-target lesions as a whole.
@@ -31,6 +34,14 @@ PREFIX = "LESION//"
 KINDS = ("TARGET", "SHORT_AXIS", "NODE", "NON_TARGET", "NEW")
 OTHER_KINDS = ("PRODUCT", "FLAIR", "STEROIDS", "CLINICAL", "DEAUVILLE")
 """Of RANO and Lugano alone."""
+_UNITS: dict[str, dict[str, float]] = {
+    "M_SERUM": {"g/L": 1, "g/dL": 10}, "M_URINE": {"mg/(24.h)": 1, "mg/d": 1, "g/(24.h)": 1000, "g/d": 1000},
+    "FLC_INVOLVED": {"mg/L": 1, "mg/dL": 10}, "FLC_UNINVOLVED": {"mg/L": 1, "mg/dL": 10}, "MARROW": {"%": 1},
+    "PSA": {"ng/mL": 1, "ug/L": 1},
+}  # fmt: skip
+"""Units of markers of myeloma and of prostate cancer, in g/L, mg in 24 hours, mg/L, % and ng/mL; a value without one is no measurement."""
+MARKER_KINDS = (*_UNITS, "FLC_RATIO", "IF_SERUM", "IF_URINE", "CLONAL_CELLS", "PLASMACYTOMA", "BONE_NEW")
+_FACTORS = {f"{kind}|{unit}": factor for kind, units in _UNITS.items() for unit, factor in units.items()}
 _MM = {"mm": 1.0, "cm": 10.0, "mm2": 1.0, "cm2": 100.0, "{score}": 1.0, "1": 1.0, None: 1.0}
 
 _STATES: dict[str, NonTarget] = {
@@ -90,8 +101,14 @@ def measurements(events: pl.DataFrame) -> tuple[dict[int, list[Measurement]], di
     nodes: dict[int, set[str]] = {}
     for subject, lesion in own.filter(pl.col("kind") == "NODE").select("subject_id", "lesion").unique().iter_rows():
         nodes.setdefault(subject, set()).add(lesion)
-    factor = pl.col("unit").replace_strict(_MM, default=None, return_dtype=pl.Float64)
-    own = own.filter(pl.col("kind").is_in([*KINDS, *OTHER_KINDS]) & (pl.col("kind") != "NODE") & pl.col("time_max").is_not_null())
+    length = pl.col("unit").replace_strict(_MM, default=None, return_dtype=pl.Float64)
+    marker = pl.format("{}|{}", "kind", "unit").replace_strict(_FACTORS, default=None, return_dtype=pl.Float64)
+    factor = pl.when(pl.col("kind").is_in(list(_UNITS))).then(marker).otherwise(length)
+    own = own.filter(
+        pl.col("kind").is_in([*KINDS, *OTHER_KINDS, *MARKER_KINDS])
+        & (pl.col("kind") != "NODE")
+        & pl.col("time_max").is_not_null()
+    )
     own = own.with_columns((pl.col("numeric_value").cast(pl.Float64) * factor).round(3).alias("size"))
     own = own.filter(pl.col("size").is_not_null() | pl.col("numeric_value").is_null())
     found: dict[int, list[Measurement]] = {}

@@ -17,12 +17,13 @@ from unibase.clinical import reasons
 from unibase.clinical.derived.response_rules import Rules
 from unibase.groundwork.problems import Unusable
 
-VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
-"""Responses from best to worst; progression once confirmed says more than the unconfirmed one before it."""
+VALUES = ("sCR", "CR", "VGPR", "PR", "MR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
+"""Responses from best to worst, those of RECIST and of myeloma; progression once confirmed says more than the unconfirmed one before it."""
 AVAL = {"CR": 1, "PR": 2, "SD": 3, "NON-CR/NON-PD": 4, "PD": 5, "NE": 6, "MISSING": 7}
 """Their numbers in ADRS, as admiralonco's `aval_resp` gives them; ND has none."""
 
-_WORST_OF_DAY = ("NE", "ND", "CR", "PR", "SD", "NON-CR/NON-PD", "iUPD", "PD")
+_RESPONSES = frozenset(["sCR", "CR", "VGPR", "PR", "MR"])
+_WORST_OF_DAY = ("NE", "ND", "sCR", "CR", "VGPR", "PR", "MR", "SD", "NON-CR/NON-PD", "iUPD", "PD")
 """Of two assessments of one day the one further to the right counts."""
 
 
@@ -62,9 +63,9 @@ def best_response(assessments: Sequence[tuple[date, str]], reference: date, rule
     late = reference + timedelta(days=rules.stable_days)
     found: list[tuple[int, date, str]] = []
     for number, (day, value) in enumerate(course):
-        if value in {"CR", "PR"} and (rules.confirm_days is None or _is_confirmed(course, number, rules)):
+        if value in _RESPONSES and (rules.confirm_days is None or _is_confirmed(course, number, rules)):
             found.append((VALUES.index(value), day, value))
-        if value in {"CR", "PR", "SD", "NON-CR/NON-PD"}:
+        if value in _RESPONSES or value in {"SD", "NON-CR/NON-PD"}:
             stable = "SD" if value != "NON-CR/NON-PD" else value
             found.append((VALUES.index(stable), day, stable) if day >= late else (VALUES.index("NE"), day, "NE"))
         elif value in {"PD", "iUPD", "NE", "ND"}:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Criteria = Literal["RECIST 1.1", "iRECIST", "RANO", "Lugano 2014", "reported"]
+Criteria = Literal["RECIST 1.1", "iRECIST", "RANO", "Lugano 2014", "IMWG", "PCWG3", "PSA", "reported", "IMWG reported"]
 
 
 class Rules(BaseModel):

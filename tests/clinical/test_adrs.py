@@ -216,7 +216,7 @@ def test_a_study_declares_its_own_responses(tmp_path: Path) -> None:
     [
         (
             "best_response: {B: {version: '1', text: b, of: NONE}}",
-            r"best_response\.B\.of: no response NONE; known: IOVR, LOVR, OVR, OVRREP, ROVR",
+            r"best_response\.B\.of: no response NONE; known: IOVR, LOVR, MOVR, MOVRREP, OVR, OVRREP, POVR, PSAOVR, ROVR",
         ),
         ("response: {O: {version: '1', text: o, criteria: WHO}}", r"response\.O\.criteria"),
         ("best_response: {B: {version: '1', text: b, of: OVR, confirm_days: 0}}", r"best_response\.B\.confirm_days"),

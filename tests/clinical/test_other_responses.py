@@ -27,8 +27,11 @@ def responses(code: str, said: list[Said]) -> pl.DataFrame:
     return derive_responses(made, index((1, "2021-01-11")), [code], Concepts.default(), Endpoints.default())
 
 
+BEST = {"ROVR": "RBOR", "LOVR": "LBOR", "MOVR": "MBOR", "POVR": "PBOR"}
+
+
 def last(code: str, said: list[Said]) -> str:
-    found = responses({"ROVR": "RBOR", "LOVR": "LBOR"}[code], said).filter(pl.col("PARAMCD") == code)
+    found = responses(BEST[code], said).filter(pl.col("PARAMCD") == code)
     return str(found.sort("ADT")["AVALC"][-1])
 
 
