@@ -13,8 +13,9 @@ import pytest
 
 from tests.clinical.test_derivations import events, index
 from tests.clinical.test_rules import rows
+from unibase.clinical.derived.adrs import response_events
 from unibase.clinical.derived.endpoint_definitions import Endpoints
-from unibase.clinical.derived.endpoints import derive_responses
+from unibase.clinical.derived.endpoints import derive, derive_responses
 from unibase.clinical.derived.myeloma import Imwg, MyelomaVisit, confirmed, imwg
 from unibase.clinical.derived.prostate import Bone, Psa, Scan, bone_responses, combined, psa_responses
 from unibase.clinical.words.concepts import Concepts
@@ -148,3 +149,28 @@ def test_without_soft_tissue_a_visit_says_what_bone_says() -> None:
 def test_psa_of_a_study() -> None:
     said: list[Said] = [("PSA", BASE, "", "40", "ng/mL"), ("PSA", EARLIER, "", "15", "ug/L"), ("PSA", NOW, "", "14", "ng/mL")]
     assert responses("PSABOR", said).filter(pl.col("PARAMCD") == "PSABOR")["AVALC"].to_list() == ["PR"]
+
+
+@pytest.mark.parametrize(
+    ("code", "visit", "said", "progressed"),
+    [
+        ("MBOR", "MOVR", [*proteins(BASE, "40", "400"), *proteins(NOW, "60", "400"), *proteins(AGAIN, "60", "400")], True),
+        ("PBOR", "POVR", [("BONE_NEW", d, "", n, "") for d, n in ((BASE, "0"), (EARLIER, "0"), (NOW, "2"), (AGAIN, "2"))], True),
+        ("PSABOR", "PSAOVR", [("PSA", d, "", n, "ng/mL") for d, n in ((BASE, "9"), (NOW, "40"), (AGAIN, "40"))], False),
+    ],
+)
+def test_progression_ends_pfs_on_its_day_and_that_of_psa_alone_does_not(
+    code: str, visit: str, said: list[Said], progressed: bool
+) -> None:
+    found = responses(code, said).filter(pl.col("PARAMCD") == visit)
+    assert "PD" in found["AVALC"]
+    survival = derive(response_events(found), index((1, "2021-01-11")), "PFS", Concepts.default(), Endpoints.default())
+    assert survival["CNSR"].to_list() == [0 if progressed else 1]
+    assert (survival["ADT"].to_list() == [date.fromisoformat(NOW)]) == progressed
+
+
+def test_responses_of_myeloma_are_assessments_and_responses_unless_not_evaluable() -> None:
+    made = events(*((1, "DERIVED//MOVR", EARLIER, word) for word in ("VGPR", "sCR", "MR", "NE")), (1, "LESION//PSA", NOW))
+    concepts = Concepts.default()
+    assert concepts.select(made, "response")["text_value"].to_list() == ["VGPR", "sCR"]
+    assert concepts.select(made, "tumour_assessment")["text_value"].to_list() == ["VGPR", "sCR", "MR"]
