@@ -41,6 +41,20 @@ def without_preamble(start: bytes) -> bool:
     return element <= 0x20 and (explicit or int.from_bytes(start[4:8], "little") <= 0xFF)
 
 
+def begins_as_dicom(path: Path) -> bool:
+    """Return whether a file begins as DICOM does, with or without its preamble; no other is worth loading pydicom for.
+
+    Args:
+        path: Any file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        start = stream.read(132)
+    return start[128:132] == b"DICM" or without_preamble(start)
+
+
 def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *, pixels: bool = False) -> FileDataset:
     """Return the data set of a file or of its bytes; one without a preamble is read too.
 

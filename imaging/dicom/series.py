@@ -16,7 +16,7 @@ import polars as pl
 from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.tables import EVENTS, SERIES
 from unibase.imaging.dicom.header import Header
-from unibase.imaging.dicom.opened import read_dataset
+from unibase.imaging.dicom.opened import begins_as_dicom, read_dataset
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -233,6 +233,8 @@ def read_header(path: Path) -> FileDataset | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            if not begins_as_dicom(path):
+                return None
             header = read_dataset(path, _TAGS)
             for element in header:
                 # Values are parsed when they are first read: a broken one must show here, not later.

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from tests.flows.small_study import write_study
 
@@ -57,3 +59,21 @@ def test_the_list_of_all_commands_loads_no_model_of_options_and_lacks_no_command
     assert said["list"] == said["whole"]
     assert "features" in said["list"]
     assert "pydantic" in loaded["whole"] - loaded["list"]
+
+
+def test_features_of_files_without_dicom_do_not_load_what_reads_dicom(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.arange(6**3, dtype=np.int16).reshape(6, 6, 6))
+    mask = sitk.GetImageFromArray(np.pad(np.ones((4, 4, 4), np.uint8), 1))
+    (tmp_path / "in").mkdir()
+    sitk.WriteImage(image, str(tmp_path / "in" / "a_image.nii.gz"))
+    sitk.WriteImage(mask, str(tmp_path / "in" / "a_mask.nii.gz"))
+    ended = subprocess.run(
+        [sys.executable, "-c", READS_THEM, "features", "in", "out.parquet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = set(ended.stdout.rpartition("LOADED")[2].split())
+    assert (tmp_path / "out.parquet").exists(), ended.stderr
+    assert "SimpleITK" in loaded and "pydicom" not in loaded
