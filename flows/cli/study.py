@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unibase.flows.cli.app import app
-from unibase.groundwork.problems import MachineFault
 
 
 @app.command
@@ -224,7 +223,7 @@ def status(
 def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> None:
     """Look at all that a build needs: software, sources, key, workspace, room, modes, ledgers, lock, workers, Prefect.
 
-    Ends with status 4 when something is wrong.
+    When something is wrong, it ends with the status that a build would end with.
 
     Example: `unibase doctor study.yaml`
 
@@ -234,7 +233,7 @@ def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> 
         json: As JSON.
     """
     from unibase.flows.cli.printing import print_json
-    from unibase.flows.looks.doctor import examine
+    from unibase.flows.looks.doctor import end_of, examine
     from unibase.flows.study.validation import read_study
 
     found = examine(read_study(study), scheduler)
@@ -243,9 +242,8 @@ def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> 
     else:
         for one in found:
             print(f"{one.status:<8} {one.what}: {one.said}")
-    wrong = [one for one in found if one.status == "wrong"]
-    if wrong:
-        raise MachineFault(f"{len(wrong)} wrong: mend them before the next build.")
+    if end := end_of(found):
+        raise end
 
 
 @app.command

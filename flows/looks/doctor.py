@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,12 +16,16 @@ from unibase.flows.study.named_files import source_paths
 from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.surroundings import check_surroundings
+from unibase.flows.study.unlike_named import check_contents
 from unibase.groundwork.faults import fault_of
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, UserError
 from unibase.groundwork.work import WorkLedger
 
 LEAST_FREE = 5e9
 """Bytes that must be free beside the workspace."""
+
+
+Kind = Literal["UserError", "SourceAway", "MachineFault", "Busy", "RefusedByPolicy"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class Finding:
         what: What was looked at.
         status: `right`, `warning` or `wrong`; what is wrong stops a build.
         said: What was found, and what mends it.
+        kind: Kind of the problem that a build would end with.
     """
 
     what: str
     status: Literal["right", "warning", "wrong"]
     said: str
+    kind: Kind = "MachineFault"
 
 
 def examine(study: Study, scheduler: str | None = None) -> list[Finding]:
@@ -50,6 +56,10 @@ def examine(study: Study, scheduler: str | None = None) -> list[Finding]:
         ("software", _software),
         ("bytecode", _bytecode),
         ("sources", lambda: _told("sources", lambda: check_sources(study), "every file that the study names is there")),
+        (
+            "contents",
+            lambda: _told("contents", lambda: check_contents(study), "each file is what its key says, as far as was looked"),
+        ),
         ("reading", lambda: _readable(study)),
         (
             "surroundings",
@@ -66,11 +76,37 @@ def examine(study: Study, scheduler: str | None = None) -> list[Finding]:
     return [_safely(what, look) for what, look in looks]
 
 
+_KINDS: dict[type[UserError], Kind] = {
+    SourceAway: "SourceAway",
+    MachineFault: "MachineFault",
+    Busy: "Busy",
+    RefusedByPolicy: "RefusedByPolicy",
+}
+
+
+def end_of(found: Sequence[Finding]) -> UserError | None:
+    """Return what a build would end with, in the order in which it looks; None when nothing is wrong.
+
+    Args:
+        found: What was found.
+
+    Example:
+        >>> end_of([Finding("sources", "wrong", "nothing at a", "SourceAway"), Finding("modes", "wrong", "open")])
+        SourceAway('2 wrong: mend them before the next build.')
+        >>> end_of([Finding("lock", "warning", "a run is going on")])
+    """
+    wrong = [one for one in found if one.status == "wrong"]
+    if not wrong:
+        return None
+    kind = next((kind for kind, name in _KINDS.items() if name == wrong[0].kind), UserError)
+    return kind(f"{len(wrong)} wrong: mend them before the next build.")
+
+
 def _safely(what: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except UserError as error:
-        return Finding(what, "wrong", str(error))
+        return Finding(what, "wrong", str(error), _KINDS.get(type(error), "UserError"))
     except OSError as error:
         fault = fault_of(error)
         return Finding(what, "wrong", f"{fault.message} {fault.remedy}" if fault else str(error.strerror))

@@ -146,7 +146,12 @@ def test_doctor_finds_what_would_stop_a_build(run: Any, home: Path, monkeypatch:
     (home / "vault.key").chmod(0o644)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     ill = run("doctor", study)
-    assert ill.code == 4 and "chmod 600" in ill.out and "chmod 700" in ill.out
+    assert ill.code == 1 and "chmod 600" in ill.out and "chmod 700" in ill.out
+    (home / "vault.key").chmod(0o600)
+    assert run("doctor", study).code == 4, "what is left is the machine's"
+    (home / "dicom").rename(home / "away")
+    assert run("doctor", study).code == run("build", study, "--no-prefect").code == 3
+    (home / "away").rename(home / "dicom")
     assert "unset PYTHONDONTWRITEBYTECODE" in ill.out
 
 
