@@ -21,6 +21,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.registry import AssayFiles, read
 from unibase.omics.genes import gene_table
+from unibase.omics.readers.segments import LOWEST_COPIES
 
 SAMPLES = [f"{'LY' if i % 2 else 'CHU'}-{i:03d}-01A" for i in range(10)]
 GENES = [g for g in gene_table()._symbol.values() if g.ensembl and g.entrez and g.locus_type == "gene with protein product"][
@@ -114,6 +115,65 @@ ACCESSIONS: Mapping[str, Callable[[int], str]] = {
 }  # fmt: skip
 
 
+def levels(rng: np.random.Generator) -> Values:
+    """Return samples x chromosomes, log2 ratios, most of them around 0."""
+    return np.where(
+        rng.random((len(SAMPLES), len(CHROMOSOMES))) < 0.5, 0.0, rng.normal(0, 0.45, (len(SAMPLES), len(CHROMOSOMES)))
+    )
+
+
+SEGMENTS: Mapping[str, Unit] = {
+    "log2 ratio": lambda x: x,
+    "absolute copies": lambda x: 2 * 2.0**x,
+    "whole copies": lambda x: np.rint(2 * 2.0**x),
+    "ratio": lambda x: 2.0**x,
+    "percent": lambda x: 100 * 2.0**x,
+    "calls": lambda x: np.sign(np.rint(2 * x)),
+}
+HEADS: Mapping[str, tuple[str, str, str, str, str]] = {
+    "DNAcopy": ("ID", "chrom", "loc.start", "loc.end", "seg.mean"),
+    "GDC": ("GDC_Aliquot", "Chromosome", "Start", "End", "Segment_Mean"),
+    "IGV": ("Sample", "Chromosome", "Start Position", "End Position", "Seg.CN"),
+    "plain": ("sample", "chr", "start", "end", "value"),
+}
+
+
+def segments(rng: np.random.Generator, truth: Values) -> Made:
+    """Return a table of segments of the truth, two a chromosome, altered in one way of each kind."""
+    unit, head, form = str(rng.choice(list(SEGMENTS))), str(rng.choice(list(HEADS))), str(rng.choice(FORMS_OF_SEGMENTS))
+    values = SEGMENTS[unit](truth)
+    rows = []
+    for sample, row in zip(SAMPLES, values, strict=True):
+        for (chromosome, end), level in zip(CHROMOSOMES.items(), row, strict=True):
+            name = f"chr{chromosome}" if form == "chr" else chromosome
+            cut = int(rng.integers(end // 3, end // 2))
+            places = [(1, cut), (cut + 1, end + (10_000_000 if form == "past the end" else 0))]
+            rows += [
+                [sample, name, _place(start, form), _place(stop, form), written(float(level), unit, form)]
+                for start, stop in places
+            ]
+    titles = list(HEADS[head])
+    if form == "columns of annotation":
+        titles[4:4], rows = ["Num_Probes"], [[*row[:4], "90", row[4]] for row in rows]
+    if form == "columns in another order":
+        titles, rows = titles[::-1], [row[::-1] for row in rows]
+    if form == "rows in another order":
+        rows = [rows[i] for i in rng.permutation(len(rows))]
+    if form == "a cell of text":
+        rows[5][-1] = "low"
+    if form == "row numbers":
+        titles, rows = ["", *titles], [[str(i), *row] for i, row in enumerate(rows)]
+    return Made(("segments", unit, head, form), laid_out([titles, *rows], form), "cp1252" if "commas" in form else "utf-8")
+
+
+FORMS_OF_SEGMENTS = ("plain", "chr", "semicolons, decimal commas", "commas", "quotes", "comments above", "row numbers", "columns of annotation", "thousands",
+                     "columns in another order", "rows in another order", "past the end", "a cell of text", "empty last column", "powers")  # fmt: skip
+
+
+def _place(place: int, form: str) -> str:
+    return f"{place:,}" if form == "thousands" else f"{place:.9e}" if form == "powers" else str(place)
+
+
 @dataclass(frozen=True)
 class Assay:
     """What is altered, and which units are right."""
@@ -128,6 +188,7 @@ class Assay:
 ASSAYS = (
     Assay("rna", counts, RNA, IDS, ("gene_id", "", "Hugo_Symbol", "GeneID")),
     Assay("methylation", beta, METHYLATION, PROBES, ("ID_REF", "", "probe", "TargetID")),
+    Assay("segments", levels, SEGMENTS, {}, ()),
     Assay("proteomics", intensities, PROTEINS, ACCESSIONS, ("Protein", "", "Protein.Group", "feature")),
 )
 FORMS = ("plain", "semicolons, decimal commas", "commas", "quotes", "no corner", "comments above", "row numbers", "a row Total", "columns of annotation",
@@ -191,7 +252,12 @@ def laid_out(rows: list[list[str]], form: str) -> str:
 
 
 def expected(assay: Assay, unit: str, truth: Values) -> Values | None:
-    """Return what must come out of a unit; None where nothing may."""
+    """Return what must come out of a unit; None where nothing may. Of segments the level of both arms of each chromosome."""
+    if assay.name == "segments":
+        copies = SEGMENTS[unit](truth)
+        with np.errstate(divide="ignore"):
+            logs = truth if unit == "log2 ratio" else np.log2(np.maximum(copies, LOWEST_COPIES) / 2)
+        return np.repeat(logs, 2, axis=1) if unit in ("log2 ratio", "absolute copies", "whole copies") else None
     if assay.name == "rna":
         return truth if unit.startswith("counts") else None
     if assay.name == "methylation":
@@ -204,12 +270,12 @@ def judged(assay: Assay, made: Made, truth: Values, path: Path) -> str:
     """Read a file as a build does; say `right`, `wrong`, or `refused` and why."""
     path.write_text(made.text, encoding=made.encoding)
     try:
-        gated = read(assay.name, AssayFiles(path))  # type: ignore[arg-type]
+        gated = read("copy_number" if assay.name == "segments" else assay.name, AssayFiles(path))  # type: ignore[arg-type]
     except Unusable as problem:
         return f"refused: {problem.reason}" if problem.remedy else "refused without a next step"
     except UserError:
         return "refused: user error"
-    right = expected(assay, made.how[1], truth)
+    right = None if made.how[3] == "past the end" else expected(assay, made.how[1], truth)
     kept = [name for name in SAMPLES if name in gated.adata.obs_names]
     if made.how[3] == "a sample twice":
         kept = [name for name in kept if name != SAMPLES[0]]
@@ -218,8 +284,12 @@ def judged(assay: Assay, made: Made, truth: Values, path: Path) -> str:
         return "wrong"
     if right is None or not kept:
         return "refused: every sample"
-    came = np.sort(np.asarray(gated.adata[kept].X, dtype=float), axis=1)
-    meant = np.sort(right[[SAMPLES.index(name) for name in kept]], axis=1)
+    came, meant = np.asarray(gated.adata[kept].X, dtype=float), right[[SAMPLES.index(name) for name in kept]]
+    if assay.name == "segments":
+        arms = [f"{chromosome}{arm}" for chromosome in CHROMOSOMES for arm in "pq"]
+        came = came[:, [list(gated.adata.var_names).index(arm) for arm in arms]]
+    else:  # features may bear other names than the file has
+        came, meant = np.sort(came, axis=1), np.sort(meant, axis=1)
     same = came.shape == meant.shape and np.allclose(came, meant, rtol=1e-3, atol=2e-3, equal_nan=True)
     return ("right" if len(kept) >= len(SAMPLES) - 2 else "right, of some samples") if same else "wrong"
 
@@ -237,7 +307,7 @@ def main() -> None:
         rng = np.random.default_rng([said.seed, number])
         assay = ASSAYS[number % len(ASSAYS)]
         truth = assay.truth(rng)
-        made = table(rng, assay, truth)
+        made = segments(rng, truth) if assay.name == "segments" else table(rng, assay, truth)
         verdict = judged(assay, made, truth, said.folder / "matrix.txt")
         found[verdict] += 1
         if verdict.startswith(("wrong", "refused without")) or (

@@ -20,7 +20,7 @@ from unibase.omics.assays.gates import GateReport, Refusal
 from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
 from unibase.omics.reasons import NEGATIVE_INTENSITY, NO_PLEX, NO_REFERENCE
 from unibase.omics.recognise.expression_unit import Told
-from unibase.omics.recognise.scales import LOST, protein_unit
+from unibase.omics.recognise.scales import LOST, TO_COHORT, protein_unit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -53,6 +53,8 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
             f"The values are {told.unit}: {'; '.join(told.evidence)}.",
             "Give the values that they were made of: they do not tell them."
             if told.unit in LOST
+            else "Give the values before they were centred on these samples; or say unit: log2 ratio, which keeps them as they are."
+            if told.unit == TO_COHORT
             else "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
         )
     adata.uns["unit"] = "intensities" if unit == "intensities" else "log2"

@@ -19,6 +19,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import MISSING_COLUMN, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import MIN_CELLS, CellColumns
+from unibase.omics.readers.binary_forms import is_loom, loom
 from unibase.omics.readers.cell_files import COUNT_LAYERS, Block, open_cells, whole
 from unibase.omics.readers.counts import as_counts, cells_of_10x, frame_of, is_10x
 from unibase.omics.reasons import NO_RAW_COUNTS
@@ -260,6 +261,8 @@ def _guarded[T](path: Path, load: Callable[[], T]) -> T:
         raise UserError(f"There are no single cells at {path}. Check the path in the study file.")
     if is_10x(path):
         raise cells_of_10x()
+    if is_loom(path):
+        raise loom()
     try:
         return load()
     except Unusable:

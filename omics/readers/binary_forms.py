@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.reasons import NOT_A_MATRIX
@@ -54,6 +55,24 @@ _TEXTS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
     ),
 )
 _FASTQ = re.compile(rb"@[^\n]+\n[ACGTN]+\r?\n\+")
+
+
+def is_loom(path: Path) -> bool:
+    """Whether the file at `path` is loom: HDF5 of genes x cells.
+
+    >>> is_loom(Path("cells.loom"))
+    True
+    """
+    return path.name.lower().endswith(".loom")
+
+
+def loom() -> Unusable:
+    """Return what is said of a loom file, whose genes x cells no study can be told of as they are."""
+    return Unusable(
+        NOT_A_MATRIX,
+        "This is loom, which is not read.",
+        "Write it as h5ad (scanpy.read_loom, then write_h5ad), with columns of sample and cell type in obs, and give that as single_cell.",
+    )
 
 
 def no_text(start: bytes) -> Unusable:

@@ -19,25 +19,30 @@ from unibase.omics.readers.text_blocks import text_blocks
 from unibase.omics.reasons import NOT_A_MAF
 from unibase.omics.recognise.names import plain
 
+_ANNOVAR = {
+    field: tuple(f"{field}.{genes}" for genes in ("refGene", "refGeneWithVer", "ensGene", "knownGene"))
+    for field in ("Gene", "Func", "ExonicFunc")
+}
 COLUMNS = {
-    "gene": ("Hugo_Symbol", "gene", "gene_affected"),
+    "gene": ("Hugo_Symbol", "gene", "gene_affected", *_ANNOVAR["Gene"]),
     "entrez": ("Entrez_Gene_Id",),
     "chromosome": ("Chromosome", "Chrom", "chr"),
     "start": ("Start_Position", "chromosome_start", "Pos", "start"),
     "end": ("End_Position", "chromosome_end", "end"),
     "reference": ("Reference_Allele", "reference_genome_allele", "Ref"),
     "allele": ("Tumor_Seq_Allele2", "mutated_to_allele", "Alt"),
-    "classification": ("Variant_Classification", "consequence_type", "VariantInfo", "effect"),
+    "classification": ("Variant_Classification", "consequence_type", "VariantInfo", "effect", *_ANNOVAR["Func"]),
     "variant_type": ("Variant_Type",),
     "sample": ("Tumor_Sample_Barcode", "icgc_sample_id", "ModelID", "DepMap_ID", "Sample_ID"),
     "protein_change": ("HGVSp_Short", "Protein_Change", "amino_acid_change", "AAChange", "aa_mutation"),
 }
-"""What is taken of a MAF, and how its dialects name it; after the MAF's own titles those of ICGC, DepMap and Xena."""
+"""What is taken of a MAF, and how its dialects name it; after the MAF's own titles those of ICGC, DepMap, Xena and ANNOVAR."""
 _BESIDE = {
     "status": ("Mutation_Status",),
     "filter": ("FILTER",),
     "build": ("NCBI_Build", "assembly_version"),
     "other_allele": ("Tumor_Seq_Allele1",),
+    "exonic": _ANNOVAR["ExonicFunc"],
 }
 _REQUIRED = ("gene", "chromosome", "start", "classification", "sample")
 
@@ -139,16 +144,25 @@ def is_maf(titles: Sequence[str]) -> bool:
     return all(plain_titles & set(map(plain, COLUMNS[name])) for name in _REQUIRED)
 
 
+def is_annovar(titles: Sequence[str]) -> bool:
+    """Whether `titles` are those of ANNOVAR's table of variants, which may name no samples.
+
+    >>> is_annovar(["Chr", "Start", "Func.refGene", "Gene.refGene", "ExonicFunc.refGene"])
+    True
+    """
+    return not {plain(title) for title in titles}.isdisjoint(map(plain, _ANNOVAR["ExonicFunc"]))
+
+
 def _places(header: Sequence[str]) -> dict[str, int | None]:
     titles = [plain(title) for title in header]
     known = {**COLUMNS, **_BESIDE}
     where = {name: next((titles.index(plain(t)) for t in words if plain(t) in titles), None) for name, words in known.items()}
     missing = [COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
-    if missing and any(title.startswith("exonicfunc") for title in map(plain, header)):
+    if where["sample"] is None and where["exonic"] is not None:
         raise Unusable(
             NOT_A_MAF,
             "This is ANNOVAR's table, which names no samples.",
-            "Make a MAF of it (maftools' annovarToMaf, with the names of samples).",
+            "Add a column Tumor_Sample_Barcode, or make a MAF of it (maftools' annovarToMaf, with the names of samples).",
         )
     if missing:
         raise Unusable(
@@ -205,4 +219,13 @@ def _cells(block: bytes, head: MafHead) -> pl.DataFrame:
         (pl.lit(None, pl.String()) if at is None else pl.col(f"c{at}").str.strip_chars().replace("", None)).alias(name)
         for name, at in head.places.items()
     ]
-    return frame.select(cells).filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = frame.select(cells).filter(~pl.all_horizontal(pl.all().is_null()))
+    # ANNOVAR says where a variant lies (exonic), and beside it what that does; the worse of both is its class.
+    both = pl.concat_str("classification", pl.col("exonic").replace({".": None, "NA": None}), separator=";", ignore_nulls=True)
+    return frame.with_columns(both.alias("classification")) if _says_where(head) else frame
+
+
+def _says_where(head: MafHead) -> bool:
+    """Whether the column of classes is ANNOVAR's of places; a MAF made of its table has classes of its own."""
+    at = head.places["classification"]
+    return at is not None and plain(head.titles[at]) in map(plain, _ANNOVAR["Func"])

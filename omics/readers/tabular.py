@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.inflating import gunzip
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
-from unibase.omics.readers.binary_forms import no_text, refuse_other_texts
+from unibase.omics.readers.binary_forms import is_loom, loom, no_text, refuse_other_texts
 from unibase.omics.readers.numerals import (
     MISSING,
     Numerals,
@@ -99,6 +99,8 @@ def read_table(path: Path) -> Table:
     >>> read_table(path).titles
     ('gene', 'S1', 'S2')
     """
+    if is_loom(path):
+        raise loom()
     start = _first_bytes(path)
     if start.startswith(_ARROW):
         return _of_frame(_feather(path))

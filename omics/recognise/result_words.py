@@ -7,6 +7,7 @@ the 22 cell types of CIBERSORT's LM22; the 10 of quanTIseq; ESTIMATE's scores; a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,21 @@ from unibase.omics.recognise.names import plain
 SAMPLE_TITLES = frozenset(
     map(
         plain,
-        ("sample", "sample_id", "sampleid", "tumor_sample_barcode", "mixture", "barcode", "subject", "sample name", "specimen"),
+        (
+            "sample",
+            "sample_id",
+            "sampleid",
+            "tumor_sample_barcode",
+            "mixture",
+            "barcode",
+            "subject",
+            "sample name",
+            "specimen",
+            "échantillon",
+            "id échantillon",
+            "nom échantillon",
+            "prélèvement",
+        ),
     )
 )
 BESIDE = frozenset(
@@ -39,6 +54,14 @@ MISSING = frozenset(
             "do not report",
             "NOLBL",
             "failed",
+            "inconnu",
+            "indéterminé",
+            "non déterminé",
+            "non fait",
+            "non réalisé",
+            "non interprétable",
+            "non contributif",
+            "échec",
         ),
     )
 )
@@ -92,28 +115,30 @@ _QUANTISEQ = (
 _NUMBERS = (
     (("MSIsensor", "MSIsensor score", "MSI score", "MSIsensor2", "MSIsensor-pro score"), Known("MSI_score", 0, 100)),
     (("MANTIS", "MANTIS score", "MSI MANTIS score"), Known("MANTIS_score", 0, 2)),
-    (("TMB", "TMB score", "TMB (nonsynonymous)", "TMB nonsynonymous", "tumor mutational burden", "mutations per Mb", "TMB mut/Mb"), Known("TMB", 0, 10_000)),
-    (("purity", "tumor purity", "tumour purity", "TumorPurity", "cellularity"), Known("purity", 0, 1)),
-    (("ploidy",), Known("ploidy", 0.5, 12)),
+    (("TMB", "TMB score", "TMB (nonsynonymous)", "TMB nonsynonymous", "tumor mutational burden", "mutations per Mb", "TMB mut/Mb", "charge mutationnelle", "charge mutationnelle tumorale",
+      "charge mutationnelle (mut/Mb)", "charge mutationnelle tumorale (mut/Mb)"), Known("TMB", 0, 10_000)),
+    (("purity", "tumor purity", "tumour purity", "TumorPurity", "cellularity", "pureté", "pureté tumorale", "cellularité", "cellularité tumorale"), Known("purity", 0, 1)),
+    (("ploidy", "ploïdie"), Known("ploidy", 0.5, 12)),
     (("StromalScore", "stromal score"), Known("StromalScore", -20_000, 20_000)),
     (("ImmuneScore", "immune score"), Known("ImmuneScore", -20_000, 20_000)),
     (("ESTIMATEScore", "ESTIMATE score"), Known("ESTIMATEScore", -40_000, 40_000)),
-    (("HRD score", "HRD sum", "HRD-sum", "GIS", "genomic instability score"), Known("HRD_score", 0, 300)),
+    (("HRD score", "HRD sum", "HRD-sum", "score HRD", "GIS", "genomic instability score"), Known("HRD_score", 0, 300)),
 )  # fmt: skip
 _CATEGORIES = (
-    (("MSI", "MSI status", "MSI type", "MSI class", "microsatellite status", "MSI by PCR"),
-     Known("MSI", words=_words(MSI_H=("MSI high", "instable", "unstable", "microsatellite instability high"), MSI_L=("MSI low",), MSS=("stable", "microsatellite stable")))),
-    (("MMR", "MMR status", "MMR IHC"), Known("MMR", words=_words(dMMR=("deficient", "MMRd", "MMR deficient"), pMMR=("proficient", "MMRp", "MMR proficient")))),
+    (("MSI", "MSI status", "MSI type", "MSI class", "microsatellite status", "MSI by PCR", "statut MSI", "statut microsatellitaire",
+      "instabilité microsatellitaire", "instabilité des microsatellites"),
+     Known("MSI", words=_words(MSI_H=("MSI high", "instable", "unstable", "microsatellite instability high", "MSI élevé", "MSI élevée"), MSI_L=("MSI low",), MSS=("stable", "microsatellite stable", "microsatellites stables")))),
+    (("MMR", "MMR status", "MMR IHC", "statut MMR"), Known("MMR", words=_words(dMMR=("deficient", "déficiente", "MMRd", "MMR deficient"), pMMR=("proficient", "proficiente", "MMRp", "MMR proficient")))),
     (("PAM50", "PAM50 subtype", "PAM50 call"),
      Known("PAM50", words=_words(LumA=("Luminal A",), LumB=("Luminal B",), Her2=("HER2-enriched", "HER2E"), Basal=("Basal-like",), Normal=("Normal-like",)))),
     (("CMS", "CMS label", "CMS subtype"), Known("CMS", words=_words(CMS1=(), CMS2=(), CMS3=(), CMS4=()))),
-    (("TMB status", "TMB class"), Known("TMB_class", words=_words(TMB_H=("TMB high",), TMB_L=("TMB low",)))),
+    (("TMB status", "TMB class", "statut TMB"), Known("TMB_class", words=_words(TMB_H=("TMB high", "élevé", "élevée"), TMB_L=("TMB low", "faible", "bas", "basse")))),
 )  # fmt: skip
 COLUMNS: dict[str, Known] = {plain(title): known for titles, known in (*_NUMBERS, *_CATEGORIES) for title in titles}
 CIBERSORT = {plain(name): Known(f"CIBERSORT_{name}", 0, 1, whole="CIBERSORT") for name in _LM22}
 QUANTISEQ = {plain(name): Known(f"quanTIseq_{name}", 0, 1, whole="quanTIseq") for name in _QUANTISEQ}
 _LOCUS = re.compile(
-    r"^(?:HLA[-_ ]?)?(A|B|C|DRB1|DRB3|DRB4|DRB5|DQA1|DQB1|DPA1|DPB1)[-_ .]?(?:allele)?[-_ .]?([12])$", re.IGNORECASE
+    r"^(?:HLA[-_ ]?)?(A|B|C|DRB1|DRB3|DRB4|DRB5|DQA1|DQB1|DPA1|DPB1)[-_ .]?(?:all[eè]le)?[-_ .]?([12])$", re.IGNORECASE
 )
 _ALLELE = re.compile(r"^(?:HLA-)?([A-Z]{1,3}[0-9]?)\*(\d{2,3}):(\d{2,4})(?::\d{2,4}){0,2}([NLSCAQ]?)$")
 
@@ -124,7 +149,7 @@ def locus_of(title: str) -> str | None:
     >>> locus_of("A1"), locus_of("HLA-DRB1_2"), locus_of("TMB")
     ('A', 'DRB1', None)
     """
-    found = _LOCUS.match(title.strip())
+    found = _LOCUS.match(unicodedata.normalize("NFC", title.strip()))
     return found.group(1).upper() if found else None
 
 

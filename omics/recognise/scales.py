@@ -16,6 +16,7 @@ to 18 both are found, and the study file must say which it is."""
 _HIGHEST_LOGARITHM = 64.0
 """No intensity's log2 is above this."""
 RANKS, ONES_AND_ZEROS, Z_SCORES = "ranks or percentiles", "ones and zeros", "z-scores"
+TO_COHORT = "ratios to the middle of the file's own samples"
 LOST = frozenset((RANKS, ONES_AND_ZEROS, Z_SCORES))
 """What tells nothing of the scale that it was made of."""
 
@@ -145,7 +146,22 @@ def _ratios(values: Values, said: str) -> Told:
         spreads = [float(np.nanmedian(np.nanstd(values, axis=0, ddof=less))) for less in (0, 1)]
     if len(values) > 3 and np.nanmedian(np.abs(means)) < 1e-3 and min(abs(spread - 1) for spread in spreads) < 0.02:
         return Told(Z_SCORES, "other", (said, "mean 0 and spread 1 of each protein"))
+    if len(values) > 3 and values.shape[1] >= _MANY_PROTEINS and _around_their_own_middle(values, spreads[0]):
+        return Told(TO_COHORT, "other", (said, "mean or median of each protein is 0: another patient would change every value"))
     return Told("log2 ratio", "log2", (said, "values lie below zero"))
+
+
+_MANY_PROTEINS = 20
+"""So many have a median of 0 by no chance."""
+
+
+def _around_their_own_middle(values: Values, spread: float) -> bool:
+    """Whether nine tenths of the proteins have a mean or median of 0 over the samples, up to what was rounded away."""
+    measured = values[:, np.isfinite(values).sum(axis=0) > 3]
+    if not measured.size or not spread > 0:
+        return False
+    middles = (np.nanmean(measured, axis=0), np.nanmedian(measured, axis=0))
+    return any(float(np.mean(np.abs(middle) < 1e-3 * max(spread, 0.1))) >= 0.9 for middle in middles)
 
 
 def segment_unit(values: Values, weights: NDArray[np.float64], samples: NDArray[np.int64]) -> Told:

@@ -13,7 +13,7 @@ from unibase.omics.assays.pseudobulk import are_cells
 from unibase.omics.options import AssayName
 from unibase.omics.readers.counts import is_10x
 from unibase.omics.readers.lines import text_lines
-from unibase.omics.readers.maf_blocks import is_maf
+from unibase.omics.readers.maf_blocks import is_annovar, is_maf
 from unibase.omics.readers.olink import is_long_npx
 from unibase.omics.readers.olink_wide import is_wide_npx
 from unibase.omics.readers.rcc import is_rcc
@@ -68,7 +68,7 @@ def _by_first_lines(path: Path) -> AssayName | None:
     titles = (
         first if not first.startswith("#") else next((line for line in islice(lines, _RECORDS) if not line.startswith("#")), "")
     )
-    if is_maf(titles.split("\t")):
+    if is_maf(titles.split("\t")) or is_annovar(titles.split("\t")):
         return "mutations"
     return "nanostring" if path.suffix.lower() == ".rcc" and is_rcc(path) else None
 
@@ -83,7 +83,7 @@ def _of_vcf(lines: Iterator[str]) -> AssayName:
 
 def _by_titles(table: Table, name: str) -> AssayName | None:
     titles = {plain(title) for title in table.titles}
-    if is_maf(table.titles):
+    if is_maf(table.titles) or is_annovar(table.titles):
         return "mutations"
     if is_rearrangements(table.titles):
         return "rearrangements"

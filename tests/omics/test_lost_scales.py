@@ -111,6 +111,8 @@ FORMS: dict[str, tuple[AssayName, str, bytes, str, str]] = {
     "an R workspace": ("rna", "x.RData", gzip.compress(b"RDX3\nX\n\0\0\0\3"), "R's own format", "write.csv"),
     "R's qs": ("rna", "x.qs", b"\x0b\x0e\x0a\x0c" + bytes(40), "qs", "write.csv"),
     "IDAT": ("methylation", "203_R01C01_Grn.idat", b"IDAT\3\0\0\0" + bytes(60), "IDAT", "beta values"),
+    "loom": ("single_cell", "x.loom", b"\x89HDF\r\n\x1a\n" + bytes(60), "loom", "read_loom"),
+    "loom of samples": ("rna", "x.loom", b"\x89HDF\r\n\x1a\n" + bytes(60), "loom", "read_loom"),
     "CEL": ("rna", "x.CEL", b"\x40\0\0\0" + bytes(60), "CEL", "no counts"),
     "spectra": ("proteomics", "x.raw", b"\x01\xa1F\0i\0n\0n\0i\0g\0a\0n\0", "spectra", "MaxQuant"),
     "aligned reads": ("rna", "x.bam", gzip.compress(b"BAM\1" + bytes(40)), "aligned reads", "counts"),

@@ -113,7 +113,30 @@ WIDE_NPX = table(
     ["Plate Control 1", *["9,5"] * 92, "Pass"], [""] * 94, ["LOD", *["0,5"] * 92, ""], ["Missing Data freq.", *["0"] * 92, ""],
     separator=";",
 )  # fmt: skip
+ANNOVAR = [
+    *[
+        "Chr",
+        "Start",
+        "End",
+        "Ref",
+        "Alt",
+        "Func.refGene",
+        "Gene.refGene",
+        "GeneDetail.refGene",
+        "ExonicFunc.refGene",
+        "AAChange.refGene",
+    ]
+]
+ANNOVARS: list[list[object]] = [
+    ["17", 7675088, 7675088, "C", "T", "exonic", "TP53", ".", "nonsynonymous SNV", "TP53:NM_000546:exon5:p.R175H", "CHU-1"],
+    ["12", 25245350, 25245350, "C", "A", "splicing", "KRAS", "NM_004985:exon2", ".", ".", "CHU-2"],
+    ["1", 1000, 1000, "A", "G", "intergenic", "NONE;OR4F5", "dist=NONE;dist=68091", ".", ".", "LY-3"],
+    ["3", 1000, 1000, "A", "T", "exonic", "MLH1", ".", "synonymous SNV", ".", "LY-4"],
+]
 CASES = {
+    "ANNOVAR": Case("a.hg38_multianno.txt", table([*ANNOVAR, "Tumor_Sample_Barcode"], *ANNOVARS), "mutations", SAMPLES, values=mutated("TP53", "KRAS")),
+    "ANNOVAR, of nobody": Case("x.hg38_multianno.txt", table(ANNOVAR, *(row[:-1] for row in ANNOVARS)), "mutations", None, "not-a-maf", "Tumor_Sample_Barcode"),
+    "ratios to the cohort's median": Case("p.tsv", proteins(["Protein", *SAMPLES], lambda i: [ACCESSIONS[i]], np.log2(LEVELS) - np.median(np.log2(LEVELS), axis=1, keepdims=True)), "proteomics", None, "unknown-unit", "before they were centred"),
     "HaplotypeCaller": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##source=HaplotypeCaller\n"), "mutations", None, *GERMLINE),
     "GATK's line": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##GATKCommandLine=<ID=HaplotypeCaller>\n"), "mutations", None, *GERMLINE),
     "DeepVariant": Case("a.vcf", vcf("S1", f"{TP53}\tGT\t0/1", head="##DeepVariant_version=1.6\n"), "mutations", None, *GERMLINE),

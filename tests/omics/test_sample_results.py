@@ -43,6 +43,10 @@ RIGHT: dict[str, tuple[str, str, dict[str, float]]] = {
                                           {"HLA-DRB1*15:01": 1, "HLA-DRB1*03:01": 1}),
     "HLA of which one allele is missing": ("h.csv", "sample,A1,A2\nS1,A*02:01,\nS2,A*02:01,A*01:01\n", {"HLA-A*02:01": NAN, "HLA-A*01:01": NAN}),
     "an allele that is not expressed": ("h.csv", "sample,A1,A2\nS1,A*24:09N,A*02:01\nS2,A*02:01,A*01:01\n", {"HLA-A*24:09N": 1}),
+    "French titles": ("m.csv", "Échantillon;Statut MSI;Statut MMR;HLA-A allèle 1;HLA-A allèle 2;Pureté tumorale\nS1;instable;dMMR;A*02:01;A*03:01;0,4\n"
+                      "S2;non fait;pMMR;A*02:01;A*24:02;0,5\n", {"MSI:MSI-H": 1, "MMR:dMMR": 1, "HLA-A*02:01": 1, "purity": 0.4}),
+    "French titles behind a mark": ("m.csv", "\ufeffÉchantillon;Charge mutationnelle (mut/Mb);Statut TMB\nS1;11,5;élevée\nS2;3;basse\n",
+                                    {"TMB": 11.5, "TMB_class:TMB-H": 1}),
     "rows with numbers": ("m.csv", ",sample,TMB\n0,S1,4\n1,S2,5\n", {"TMB": 4}),
 }  # fmt: skip
 
