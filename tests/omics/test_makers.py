@@ -113,20 +113,7 @@ WIDE_NPX = table(
     ["Plate Control 1", *["9,5"] * 92, "Pass"], [""] * 94, ["LOD", *["0,5"] * 92, ""], ["Missing Data freq.", *["0"] * 92, ""],
     separator=";",
 )  # fmt: skip
-ANNOVAR = [
-    *[
-        "Chr",
-        "Start",
-        "End",
-        "Ref",
-        "Alt",
-        "Func.refGene",
-        "Gene.refGene",
-        "GeneDetail.refGene",
-        "ExonicFunc.refGene",
-        "AAChange.refGene",
-    ]
-]
+ANNOVAR = ["Chr", "Start", "End", "Ref", "Alt", "Func.refGene", "Gene.refGene", "GeneDetail.refGene", "ExonicFunc.refGene", "AAChange.refGene"]  # fmt: skip
 ANNOVARS: list[list[object]] = [
     ["17", 7675088, 7675088, "C", "T", "exonic", "TP53", ".", "nonsynonymous SNV", "TP53:NM_000546:exon5:p.R175H", "CHU-1"],
     ["12", 25245350, 25245350, "C", "A", "splicing", "KRAS", "NM_004985:exon2", ".", ".", "CHU-2"],
