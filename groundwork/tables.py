@@ -206,6 +206,20 @@ EVENTS = Table(
 DERIVED = "derived/treatments"
 """`source` of the events that we derive ourselves, over all centres: they come from none."""
 
+
+def centre_of() -> pl.Expr:
+    """Return the column `centre` of EVENTS by their `source`: null for what we derived ourselves, whatever a centre is called.
+
+    Example:
+        >>> events = pl.DataFrame({"source": ["CHU-été/omop/person", "derived/omop/person", "derived/treatments"]})
+        >>> events.select(centre_of())["centre"].to_list()
+        ['CHU-été', 'derived', None]
+    """
+    source = pl.col("source").cast(pl.String)
+    # No name of a centre holds a stroke: the study file is refused.
+    return pl.when(source != DERIVED).then(source.str.split("/").list.first()).alias("centre")
+
+
 SERIES = Table(
     "series",
     "One de-identified DICOM series in staging.",

@@ -9,6 +9,7 @@ import polars as pl
 
 from unibase.clinical import tables
 from unibase.clinical.words.concepts import Concepts, code_matches
+from unibase.groundwork.tables import centre_of
 
 CODES = tables.CODES.schema()
 """One row a code and centre. `concepts` are those that take it, with some value or with any; `nearest` is one that would with a few
@@ -93,7 +94,7 @@ def coverage_of(
     """
     parts = [pl.DataFrame(schema={"concept": pl.String, "centre": pl.String, "events": pl.Int64, "persons": pl.Int64})]
     for block in blocks:
-        own = block.with_columns(pl.col("source").str.split("/").list.first().alias("centre"))
+        own = block.with_columns(centre_of())
         for name in asked:
             counted = concepts.select(own, name).group_by("centre").agg(pl.len().cast(pl.Int64).alias("events"), _persons())
             parts.append(counted.select(pl.lit(name).alias("concept"), "centre", "events", "persons"))

@@ -24,7 +24,7 @@ from unibase.clinical.reasons import IMPOSSIBLE_VALUE, UNIT_BY_DISTRIBUTION, rem
 from unibase.clinical.words.acts import IMPOSSIBLE
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.tnm import Kind, category
-from unibase.groundwork.tables import DERIVED, EVENTS, QUARANTINE
+from unibase.groundwork.tables import DERIVED, EVENTS, QUARANTINE, centre_of
 
 _DOSE = "plausibility/dose-far-off"
 _LIMITS = pl.Schema({"code": pl.String(), "unit": pl.String(), "low": pl.Float64(), "high": pl.Float64()})
@@ -63,9 +63,7 @@ class Judgement:
 
     def looks(self, events: pl.DataFrame) -> dict[str, Look]:
         """Return what each check looks at and flags among `events` (EVENTS, whole subjects), by the name of the check."""
-        rows = events.with_row_index("row").with_columns(
-            pl.col("source").str.split("/").list.first().alias("centre"), pl.col("unit").fill_null("").alias("unit")
-        )
+        rows = events.with_row_index("row").with_columns(centre_of(), pl.col("unit").fill_null("").alias("unit"))
         numbers = rows.filter(pl.col("numeric_value").is_not_null() & (pl.col("source") != DERIVED))
         drugs = numbers.filter(pl.col("code").str.contains(DRUGS))
         judged = numbers.filter(pl.col("code").is_in([code for code, rule in self.rules.ranges.items() if rule.typical]))
@@ -101,8 +99,7 @@ class Judgement:
             return events
         rows = [(one.centre, one.code, one.factor, self.rules.ranges[one.code].unit) for one in known]
         named = pl.DataFrame(rows, schema=["centre", "code", "_factor", "_unit"], orient="row")
-        centre = pl.col("source").str.split("/").list.first().alias("centre")
-        joined = events.with_columns(centre).join(named, on=["centre", "code"], how="left", maintain_order="left")
+        joined = events.with_columns(centre_of()).join(named, on=["centre", "code"], how="left", maintain_order="left")
         meant = pl.col("_factor").is_not_null() & pl.col("unit").is_null() & pl.col("numeric_value").is_not_null()
         number = (pl.col("numeric_value").cast(pl.Float64) * pl.col("_factor")).cast(pl.Float32)
         return joined.with_columns(
@@ -178,7 +175,7 @@ def keep_apart(events: pl.DataFrame, judgement: Judgement) -> tuple[pl.DataFrame
         pl.when(apart & ~dose).then(named).otherwise("code").alias("code"),
         pl.when(~dose).then("numeric_value").alias("numeric_value"),
     )
-    counts = marked.filter(apart).with_columns(pl.col("source").str.split("/").list.first().alias("centre"))
+    counts = marked.filter(apart).with_columns(centre_of())
     told = counts.group_by("centre", "code", "check").agg(pl.len().cast(pl.Int64).alias("events")).sort("centre", "code", "check")
     return EVENTS.conform(pl.concat([kept, doses]).drop("check")), told
 

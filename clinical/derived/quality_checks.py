@@ -20,7 +20,7 @@ from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import DERIVED, EVENTS
+from unibase.groundwork.tables import DERIVED, EVENTS, centre_of
 
 CHECKS = tables.CHECKS.schema()
 """One row per check, centre, table, field and year; `share` and `threshold` in percent; `year` is null for all years."""
@@ -72,8 +72,9 @@ def check_quality(
 
 
 def _counts_of_events(events: pl.DataFrame, judgement: Judgement) -> Iterator[tuple[str, pl.DataFrame]]:
-    everything = restored(events).with_columns(
-        pl.col("source").str.split("/").list.first().alias("centre"),
+    # What we derived ourselves is no centre's record: its quality is ours.
+    everything = restored(events.filter(pl.col("source") != DERIVED)).with_columns(
+        centre_of(),
         pl.col("source").str.split("/").list.slice(2).list.join("/").alias("table"),
         pl.col("time_min").dt.year().cast(pl.Int64).alias("year"),
     )
@@ -204,19 +205,14 @@ def _died_twice() -> pl.Expr:
 
 def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Count checks of subjects, by centre: what each should have once."""
-    # Derived events belong to no centre.
-    persons = (
-        frame.filter(pl.col("source") != DERIVED)
-        .group_by("centre", "subject_id")
-        .agg(
-            (pl.col("code") == "MEDS_BIRTH").sum().alias("births"),
-            pl.col("code").str.starts_with("SEX//").sum().alias("sexes"),
-            pl.col("code").filter(pl.col("code").str.starts_with("SEX//")).n_unique().alias("different_sexes"),
-            pl.when(pl.col("code") == "MEDS_BIRTH").then("time_min").n_unique().alias("birth_dates"),
-            pl.when(pl.col("code") == "MEDS_DEATH").then("time_min").drop_nulls().n_unique().alias("death_dates"),
-            _died_twice().alias("died_twice"),
-            (~pl.col("code").str.contains("^(MEDS_BIRTH$|SEX//)")).sum().alias("others"),
-        )
+    persons = frame.group_by("centre", "subject_id").agg(
+        (pl.col("code") == "MEDS_BIRTH").sum().alias("births"),
+        pl.col("code").str.starts_with("SEX//").sum().alias("sexes"),
+        pl.col("code").filter(pl.col("code").str.starts_with("SEX//")).n_unique().alias("different_sexes"),
+        pl.when(pl.col("code") == "MEDS_BIRTH").then("time_min").n_unique().alias("birth_dates"),
+        pl.when(pl.col("code") == "MEDS_DEATH").then("time_min").drop_nulls().n_unique().alias("death_dates"),
+        _died_twice().alias("died_twice"),
+        (~pl.col("code").str.contains("^(MEDS_BIRTH$|SEX//)")).sum().alias("others"),
     )
     persons = persons.with_columns(
         pl.lit("").alias("table"), pl.lit("").alias("field"), pl.lit(None, dtype=pl.Int64).alias("year")

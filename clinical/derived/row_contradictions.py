@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.words.concepts import Concepts
-from unibase.groundwork.tables import DERIVED
 
 Check = tuple[str, pl.DataFrame, pl.Expr, bool]
 """Name, rows that are looked at, which of them violate it, and whether it is told by year."""
@@ -97,5 +96,5 @@ def _heaped(frame: pl.DataFrame) -> Check:
     concepts = Concepts.default()
     lived = frame.filter(concepts.matches("last_contact") | concepts.matches("death"))
     whole = (pl.col("time").dt.truncate("1d") == pl.col("time")).fill_null(False)
-    days = lived.filter(whole & (pl.col("source") != DERIVED))
+    days = lived.filter(whole)
     return ("plausibility/first-of-month", days, pl.col("time").dt.day() == 1, False)

@@ -12,6 +12,7 @@ import polars as pl
 
 from unibase.clinical.derived.quality_rules import Range
 from unibase.clinical.words.units import factor_of
+from unibase.groundwork.tables import DERIVED, centre_of
 
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0, 999999.0)
 """Numbers that forms write where there is no value (SEER, REDCap and SAS exports)."""
@@ -44,8 +45,8 @@ def spread_of(tables: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     number = pl.col("numeric_value").cast(pl.Float64)
     other = pl.when(~number.is_in(SENTINELS)).then(number)
     numbers = [
-        table.filter(pl.col("numeric_value").is_not_null()).select(
-            pl.col("source").str.split("/").list.first().alias("centre"), "code", pl.col("unit").fill_null(""), "numeric_value"
+        table.filter(pl.col("numeric_value").is_not_null() & (pl.col("source") != DERIVED)).select(
+            centre_of(), "code", pl.col("unit").fill_null(""), "numeric_value"
         )
         for table in tables
     ]

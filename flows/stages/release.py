@@ -116,7 +116,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         maf_places=study.assays.mutations.maf == "all",
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
-        leaving=Leaving(_rows_key(run), study.release.birth, born),
+        leaving=Leaving(_rows_key(run), study.release.birth, born, study.release.ages == "bands"),
         attack_limits={str(name): limit for name, limit in study.release.attack_limits.items()},
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),

@@ -26,7 +26,7 @@ from unibase.privacy.keys import Key, read_key_environment, read_key_file
 from unibase.privacy.options import Custodians, KeySource, VaultAtRest
 from unibase.releases.options import Release
 
-_CENTRE = re.compile(r"^\w[\w .'-]{0,63}$")
+_CENTRE = re.compile(r"\w[\w .'-]{0,63}")
 _MODEL = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -148,7 +148,7 @@ class Study(Section):
     @classmethod
     def _names_of_folders(cls, centres: dict[str, Centre]) -> dict[str, Centre]:
         for name in centres:
-            if not _CENTRE.match(name) or not name.strip():
+            if not _CENTRE.fullmatch(name) or not name.strip():
                 raise ValueError(
                     f"{name!r} is no name of a centre: letters, digits, spaces, hyphens and dots inside, for it becomes the name of a folder"
                 )

@@ -26,9 +26,8 @@ Birth = Literal["day", "month", "year"]
 _ROWS = (("source", "source_row"), ("SRCDOM", "SRCSEQ"))
 """Columns that name a table of a source, and a row of it."""
 _KEYED = " A keyed number stands for it: the custodian's key tells the row (unibase explain --key-file)."
-_IN_BANDS = (
-    " From 20 to 39 in bands of ten years (35: 30 to 39), from 40 to 54 of five (47: 45 to 49): the middle stands for all."
-)
+IN_BANDS = " From 20 to 39 in bands of ten years (35: 30 to 39), from 40 to 54 of five (47: 45 to 49): the middle stands for all."
+"""What the dictionary says of an age where ages are told in bands."""
 _EVERY = {"month": "1mo", "year": "1y"}
 _NO_CHANCE = 20
 """Of so many subjects one at most has a told birth that is the true day by chance: two bounds among 1,826 shifts, and the
@@ -43,11 +42,13 @@ class Leaving:
         rows_key: Secret under which numbers of source rows are replaced; None leaves them.
         birth: What is told of dates of birth in the timeline.
         born: `subject_id, from, to` of births that ages leave open (`told_ages`), which are told in the place of the year.
+        in_bands: Whether these ages are told in bands.
     """
 
     rows_key: bytes | None = field(default=None, repr=False)
     birth: Birth = "day"
     born: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    in_bands: bool = True
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a block of a table as it leaves. `frame`: rows of any table of a release."""
@@ -92,8 +93,8 @@ class Leaving:
             left = f" Of births the {self.birth} alone."
             if self.born is not None:
                 left = " Of births what the age at the index leaves open (time_min to time_max); time is a 1 January between."
-                is_age = (pl.col("table") == "subjects") & (pl.col("column") == "AGE")
-                words = pl.when(is_age).then(words + _IN_BANDS).otherwise(words)
+                is_age = (pl.col("table") == "subjects") & (pl.col("column") == "AGE") & self.in_bands
+                words = pl.when(is_age).then(words + IN_BANDS).otherwise(words)
             words = pl.when(is_time).then(words + left).otherwise(words)
         return dictionary.with_columns(words.alias("derivation"))
 

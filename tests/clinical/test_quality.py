@@ -10,14 +10,17 @@ import pytest
 from tests.clinical.conftest import lookup_of
 from tests.clinical.test_derivations import events, index
 from tests.clinical.whole import read_events
+from unibase.clinical.derived.code_counts import coverage_of
 from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.derived.quality_checks import check_quality, failures, stop_if_poor
 from unibase.clinical.derived.quality_rules import QualityRules
+from unibase.clinical.derived.spread_of_values import spread_of
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.timelines.door import ACCOUNT
+from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import EVENTS, QUARANTINE
+from unibase.groundwork.tables import DERIVED, EVENTS, QUARANTINE
 
 GOOD = events(
     (1, "MEDS_BIRTH", "1950-01-01"), (1, "SEX//F", ""), (1, "VISIT//IP", "2020-01-01"), (1, "MEDS_DEATH", "2021-01-01"),
@@ -28,6 +31,18 @@ GOOD = events(
 def failed(frame: pl.DataFrame) -> set[str]:
     found = failures(check_quality(frame))
     return {f"{category}/{check}" for category, check in found.select("category", "check").iter_rows()}
+
+
+@pytest.mark.parametrize("centre", ["lyon", "CHU-été", "derived"])
+def test_what_we_derived_counts_for_no_centre_whatever_it_is_called(centre: str) -> None:
+    own = GOOD.with_columns(pl.lit(f"{centre}/omop/person").alias("source"))
+    line = events((1, "DERIVED//LINE", "2020-01-01"), (2, "DERIVED//LINE", "2020-01-01"))
+    line = line.with_columns(pl.lit(DERIVED).alias("source"), pl.lit(1.0, pl.Float32).alias("numeric_value"))
+    both = pl.concat([own, line])
+    assert check_quality(both).equals(check_quality(own)) and check_quality(own)["centre"].unique().to_list() == [centre]
+    assert spread_of([both.lazy()]).is_empty()
+    found = coverage_of([both], Concepts.default(), {"new_line": "PFS2"}, [centre])
+    assert found.select("centre", "events", "persons").rows() == [(centre, 0, 0)]
 
 
 def test_a_good_timeline_passes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ from tests.flows.small_study import write_study
 from tests.flows.test_objections import night
 from tests.flows.test_rights_desk import published
 from tests.privacy.test_identity import INS_ONE, INS_TWO
+from tests.releases.examples import make_inputs
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.people import needles
 from unibase.flows.study.places import CORRECTIONS
@@ -24,6 +26,8 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.ledger import persons
 from unibase.releases.catalogue.marked_versions import read_marks
+from unibase.releases.content.publish import publish_release
+from unibase.releases.read.difference import diff
 
 HEAD = "identifier,ins,birth_family_name,given_names,birth_date,sex\n"
 ANNE, TWO = f"IPP001,{INS_ONE},Garandeau,Paule,1984-11-02,F\n", f"IPP002,{INS_TWO},Kowalski,Bruno,1971-12-24,M\n"
@@ -168,3 +172,29 @@ def test_the_log_holds_no_value_and_an_erased_person_leaves_no_correction(home: 
     rights_desk.erase(study, "IPP001", None)
     assert pl.read_parquet(path)["right"].to_list() == ["Brunon"]
     assert b"Garandel" not in path.read_bytes()
+
+
+def test_the_difference_of_two_releases_names_the_ledgers_revision_after_a_correction(home: Path, tmp_path: Path) -> None:
+    study = listed(home, ANNE, f"IPP002,{INS_ONE},,,,\n")
+    before, _ = night(home)
+    out = [_released(home, tmp_path, "1.0.0", before)]
+    correct(study, "IPP002", None, {"ins": INS_TWO})
+    after, _ = night(home)
+    out.append(_released(home, tmp_path, "1.0.1", after))
+    found = diff(*out)
+    assert found.causes["Ledger"] == ["revision 1 to 2"] and "Ledger     revision 1 to 2" in found.text()
+    changed = found.cells.filter(pl.col("table") == "subjects")
+    assert changed.height and changed["cause"].str.contains("who is who in the identity ledger, revision 1 to 2").all()
+    # A night that changes nobody names no revision.
+    night(home)
+    assert "Ledger" not in diff(out[1], _released(home, tmp_path, "1.0.2", after)).causes
+
+
+def _released(home: Path, folder: Path, version: str, subjects: dict[str, int]) -> Path:
+    """Publish a release by the ledger as it stands; who the persons are decides the age that it tells."""
+    with open_run(read_study(home / "study.yaml"), say=lambda _: None) as run:
+        revision = run.ledger_revision
+    inputs = make_inputs(folder / "in", subjects=12)
+    age = pl.lit(60 + len(set(subjects.values()))).alias("age_at_index")
+    inputs = replace(inputs, version=version, subjects=inputs.subjects.with_columns(age), ledger_revision=revision)
+    return publish_release(inputs, folder / "out")

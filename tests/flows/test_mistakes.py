@@ -43,6 +43,11 @@ MISTAKES = [
     ("{file: vault.key}", "{file: vault.key, env: KEY}", r"name exactly one of file, env, prefect_secret"),
     ("  A:", "  ../A:", r"'\.\./A' is no name of a centre"),
     ("  A:", "  '':", r"'' is no name of a centre"),
+    # what parts names elsewhere: `centres` of a subject, `source` of an event
+    ("  A:", "  'lyon;CHU-été':", r"'lyon;CHU-été' is no name of a centre"),
+    ("  A:", "  'lyon|CHU-été':", r"'lyon\|CHU-été' is no name of a centre"),
+    ("  A:", "  'lyon/CHU-été':", r"'lyon/CHU-été' is no name of a centre"),
+    ("  A:", '  "lyon\\n":', r"'lyon\\n' is no name of a centre"),
     ("  A:", "  1:", r"centres\.1: must be a text\. Put it in quotes"),
     ("  A:", "  A:\n    hospital: lyon", r"centres\.A\.hospital: unknown key; allowed here"),
     ("dicom: dicom", "dicom: dicm", r"centres\.A\.dicom: nothing at .*dicm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.releases.examples import make_inputs
 from unibase.groundwork.tables import EVENTS
 from unibase.methods.cox import cox
 from unibase.methods.survival import concordance
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases.attack.life_spans import among_all_dead, life_spans
-from unibase.releases.content.leaving import Leaving
+from unibase.releases.content.leaving import Birth, Leaving
+from unibase.releases.content.publish import publish_release
 from unibase.releases.content.told_ages import births_left_open, told_ages
 
 SUBJECTS = 2_000
@@ -84,6 +87,28 @@ def test_every_true_birth_lies_in_what_is_told_and_nobody_is_told_more_narrowly_
     assert ((told["time_min"] <= told["time"]) & (told["time"] <= told["time_max"])).all()
     assert (told["time_max"] - told["time_min"]).min() >= timedelta(days=365)  # type: ignore[operator]
     assert told.columns == events.columns and told.schema == events.schema
+
+
+@pytest.mark.parametrize(("birth", "in_bands"), [("year", True), ("year", False), ("day", True)])
+def test_page_and_dictionary_say_that_ages_are_middles_of_bands_where_they_are(
+    birth: Birth, in_bands: bool, tmp_path: Path
+) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=40)
+    born = None
+    if birth == "year":
+        ages = pl.DataFrame({"subject_id": [1], "AGE": [33.0], "INDEXDT": [datetime(2020, 1, 1)]})
+        born = births_left_open(ages, in_bands=in_bands)
+    subjects = inputs.subjects.with_columns(pl.lit(47.0).alias("AGE"))
+    age = pl.DataFrame({"column": ["AGE"], "label": ["Age"], "unit": ["a"], "derivation": ["Whole years at the index."]})
+    out = publish_release(
+        replace(inputs, subjects=subjects, dictionary=[*inputs.dictionary, age], leaving=Leaving(None, birth, born, in_bands)),
+        tmp_path / "out",
+    )
+    words = pl.read_parquet(out / "dictionary" / "dictionary.parquet").filter(table="subjects", column="AGE")
+    said = birth == "year" and in_bands
+    assert words["derivation"].str.contains("in bands of ten years").to_list() == [said]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert ("rest on these middles" in page) == said and ("reposent sur ces milieux" in page) == said
 
 
 def test_a_list_of_deaths_singles_out_many_by_age_and_year_of_birth_and_few_by_ages_in_bands() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unibase.releases.content.leaving import IN_BANDS
 from unibase.releases.content.weighing import Characteristic
 from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING
@@ -91,7 +92,8 @@ def contents(data: ReportData) -> Contents | None:
             groups,
         )
     ]
-    return {"groups": groups[1:], "rows": rows}
+    of_age = words.filter(pl.col("column") == "AGE")["derivation"].fill_null("")
+    return {"groups": groups[1:], "rows": rows, "in_bands": bool(of_age.str.contains(IN_BANDS, literal=True).any())}
 
 
 SECTION = Section(
