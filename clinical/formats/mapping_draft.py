@@ -6,7 +6,7 @@ their vocabularies. What several readings fit is written down as a question, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
@@ -27,6 +27,7 @@ _ROWS = 2_000
 _ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 _PERSON = ("ipp", "nip", "patient", "person", "subject", "usubjid", "pat", "mrn", "record_id")
 _BIRTH, _DEATH = ("birth", "naiss", "born", "dob", "geburt"), ("death", "deces", "died", "mort", "sterbe")
+_MOMENTS = ((_BIRTH, "MEDS_BIRTH"), (_DEATH, "MEDS_DEATH"))
 _SHAPES = {"ATC": r"^[A-Z]\d{2}[A-Z]{2}\d{2}$", **{name: CODE_SHAPES[name] for name in ("ICD10", "ICDO3", "LOINC", "CCAM")}}
 """Vocabularies whose codes have a shape of their own; a whole code of ATC would do for one of ICD-10, so it comes first."""
 
@@ -142,7 +143,7 @@ def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[s
     dates = [one for one in columns if one.kind == "date"]
     events: list[dict[str, str]] = []
     for one in dates:
-        for words, code in ((_BIRTH, "MEDS_BIRTH"), (_DEATH, "MEDS_DEATH")):
+        for words, code in _MOMENTS:
             if any(word in plain(one.name) for word in words):
                 events.append({"code": code, "date": one.name})
                 sure.append(f"{table}.{one.name}: dates, of {code} by its name.")
@@ -158,4 +159,17 @@ def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[s
             asked.append(
                 f"{table}.{one.name}: {one.kind}s, {one.distinct} different; what does it say? Give it a code, or leave it out."
             )
+    asked += _unsaid(table, columns, {event["date"] for event in events})
     return _Rule(table, person.name, events) if events else None
+
+
+def _unsaid(table: str, columns: Sequence[_Column], used: Collection[str]) -> Iterator[str]:
+    """Yield what is asked of columns that no event reads and of whose cells nothing can be said."""
+    for one in columns:
+        where = f"{table}.{one.name}"
+        if one.kind == "empty":
+            said = next((code for words, code in _MOMENTS if any(word in plain(one.name) for word in words)), None)
+            meant = f"by its name it holds dates of {said}: add that event" if said else "what does it say"
+            yield f"{where}: nothing stands in its first {_ROWS:,} rows; {meant}, or leave it out."
+        elif one.kind == "date" and one.name not in used:
+            yield f"{where}: dates, and no event reads them; of what? Give it a code, or leave it out."

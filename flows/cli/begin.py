@@ -17,12 +17,13 @@ from unibase.groundwork.problems import UserError
 def init(folder: Path, *, index: str = "treatment_start") -> None:
     """Look at a folder of hospital files, and write a commented study file and a key for it.
 
-    What it is sure of it writes, with why; what it could not tell it says. It changes nothing that is there.
+    What it is sure of it writes, with why; what it could not tell it says. It changes nothing that is there. Where records or
+    images fill the folder as a whole, the study stands beside it, in `FOLDER-study`.
 
     Example: `unibase init hospital/`
 
     Args:
-        folder: Folder with DICOM, OMOP, FHIR or OSIRIS-RWD, people files, sample sheets and matrices at any depth.
+        folder: Folder with DICOM, OMOP, FHIR, MEDS, OSIRIS or OSIRIS-RWD, people files, sample sheets and matrices at any depth.
         index: Concept of the index event.
     """
     from unibase.flows.looks.survey import study_text, survey
@@ -31,23 +32,32 @@ def init(folder: Path, *, index: str = "treatment_start") -> None:
 
     if not folder.is_dir():
         raise UserError(f"No folder at {folder}. Name the folder that holds the hospital's files.")
-    study = folder / "study.yaml"
-    if study.exists():
-        raise UserError(f"{study} is there already. Look at it with: unibase check {study}")
     found = survey(folder)
     if not any(found):
+        told = [text for one in found for text in one.unknown]
         raise UserError(
-            f"{folder} holds no DICOM, no records, no people file and no matrix that can be told. Name another folder."
+            "\n".join(
+                [
+                    *told,
+                    f"{folder} holds no DICOM, no records, no people file and no matrix that can be told. Name another folder.",
+                ]
+            )
         )
-    write_text(study, study_text(folder, found, index))
-    if not (folder / "study.key").exists():
-        write_key_file(new_key(), folder / "study.key")
+    # What is read may not be written into: there the study stands beside.
+    full = folder.resolve()
+    home = full.with_name(f"{full.name}-study") if any(one.fills(folder) for one in found) else folder
+    study = home / "study.yaml"
+    if study.exists():
+        raise UserError(f"{study} is there already. Look at it with: unibase check {study}")
+    home.mkdir(mode=0o700, exist_ok=True)
+    write_text(study, study_text(folder, found, index, home))
+    if not (home / "study.key").exists():
+        write_key_file(new_key(), home / "study.key")
     for one in found:
         for text in one.unknown:
             print(f"{one.name}: {text}")
-    print(
-        f"{study} and {folder / 'study.key'} are written for {', '.join(one.name for one in found if one)}. Next: unibase check {study}"
-    )
+    centres = ", ".join(one.name for one in found if one)
+    print(f"{study} and {home / 'study.key'} are written for {centres}. Next: unibase check {study}")
 
 
 @dataclass(frozen=True)

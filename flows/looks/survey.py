@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,9 @@ from pathlib import Path
 
 OMOP_TABLES = frozenset({"person", "visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "death"})
 _TABLE_ENDS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".maf", ".maf.gz")
+_RECORD_ENDS = (".xlsx", ".xls", ".ods", ".sas7bdat", ".xpt", ".sav", ".zsav", ".dta", ".parquet")
+"""Tables that are opened by `unibase map`, not here."""
+_OF_MEDS = ("dataset.json", "codes.parquet", "subject_splits.parquet")
 LOOKED_AT = 400
 """Files of a folder that are opened to tell what it is; more of a kind tell no more."""
 
@@ -30,6 +34,7 @@ class Found:
         samples: Its sample sheet.
         matrices: Assay to matrix.
         profiled: The list of profiled samples.
+        tables: Tables that no rule knows.
         unknown: What could not be told, in words.
     """
 
@@ -41,10 +46,19 @@ class Found:
     samples: Path | None = None
     matrices: dict[str, Path] = field(default_factory=dict)
     profiled: Path | None = None
+    tables: list[Path] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.dicom or self.clinical or self.people or self.matrices)
+
+    def fills(self, folder: Path) -> bool:
+        """Return whether the images or the records are a folder as a whole: then nothing else should be written into it.
+
+        Args:
+            folder: The folder.
+        """
+        return folder in (self.dicom, self.clinical[1] if self.clinical else None)
 
 
 def survey(folder: Path) -> list[Found]:
@@ -62,7 +76,7 @@ def survey(folder: Path) -> list[Found]:
     # Subfolders of one kind each, and no kind twice (dicom/, omop/, omics/), are one hospital; all others are one each.
     one_hospital = all(len(mine) == 1 for mine in kinds) and len({mine[0] for mine in kinds}) == len(kinds)
     if not alone or one_hospital:
-        return [whole] if whole else []
+        return [whole] if whole or whole.unknown else []
     return [one for one in below if one or one.unknown]
 
 
@@ -83,6 +97,10 @@ def _look(folder: Path) -> Found:
     for path in files:
         if path.name.lower().endswith(_TABLE_ENDS):
             _table(found, path)
+        elif path.name.lower().endswith(_RECORD_ENDS) and not (found.clinical and found.clinical[1] in path.parents):
+            found.tables.append(path)
+    if found.tables:
+        found.unknown.append(_of_tables(folder, found.tables))
     if found.matrices and found.samples is None:
         found.unknown.append(
             "there are matrices and no sample sheet (columns sample, patient): whose the samples are is not known"
@@ -107,9 +125,19 @@ def _by_folder(files: Iterable[Path]) -> Iterator[tuple[Path, list[Path]]]:
     yield from sorted(groups.items())
 
 
+def _of_tables(folder: Path, tables: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in tables[:5]) + (", ..." if len(tables) > 5 else "")
+    return (
+        f"no rule knows the tables {names}. Records: draft a mapping with `unibase map {folder} mapping.yaml`, then name them as "
+        "`clinical: {format: csv, path: ..., mapping: ...}`. Values of an assay: `unibase recognise FILE`"
+    )
+
+
 def _records(found: Found, folder: Path, files: list[Path]) -> None:
     told = format_of_records(files)
-    if told:
+    if any(path.name in _OF_MEDS for path in files) and folder.name == "metadata" and (folder.parent / "data").is_dir():
+        found.clinical = ("meds", folder.parent)
+    elif told:
         found.clinical = (told, folder)
 
 
@@ -186,8 +214,8 @@ def _table(found: Found, path: Path) -> None:
         found.profiled = path
     elif {"gene_id", "gene_name"} & names and len(names) > 3:
         found.matrices.setdefault("rna", path)
-    elif len(names) > 3:
-        found.unknown.append(f"{path.name}: a table of {len(names)} columns that no rule knows (`unibase recognise` says more)")
+    elif len(names) > 1:
+        found.tables.append(path)
 
 
 def _header(path: Path) -> str:
@@ -216,14 +244,16 @@ def _modality(path: Path) -> str:
         return "unknown"
 
 
-def study_text(folder: Path, found: list[Found], concept: str) -> str:
+def study_text(folder: Path, found: list[Found], concept: str, home: Path | None = None) -> str:
     """Return a commented study file over what was found.
 
     Args:
-        folder: Where the study file will stand.
+        folder: The folder that was looked at.
         found: What `survey` returned.
         concept: Concept of the index event.
+        home: Where the study file will stand; the folder itself when None.
     """
+    home = home or folder
     found = [one for one in found if one]
     several = len(found) > 1 or found[0].name != folder.name
     told = "each is a folder here" if several else "all of this folder is one hospital"
@@ -235,7 +265,7 @@ def study_text(folder: Path, found: list[Found], concept: str) -> str:
         f"centres:   # {told}: mend it where that is wrong",
     ]
     for one in found:
-        lines += [f"  {_name(one.name)}:", *(f"    {line}" for line in _centre(folder, one))]
+        lines += [f"  {_name(one.name)}:", *(f"    {line}" for line in _centre(home, one))]
     assays = sorted({assay for one in found for assay in one.matrices})
     lines += [f"index: {{concept: {concept}, which: first}}   # the moment that everything is joined at: choose yours"]
     if assays:
@@ -246,7 +276,7 @@ def study_text(folder: Path, found: list[Found], concept: str) -> str:
 
 def _centre(folder: Path, found: Found) -> Iterator[str]:
     def relative(path: Path) -> str:
-        return json.dumps(path.relative_to(folder).as_posix() or ".", ensure_ascii=False)
+        return json.dumps(Path(os.path.relpath(path, folder)).as_posix(), ensure_ascii=False)
 
     if found.people:
         yield f"people: {relative(found.people)}   # it has a column `identifier`"

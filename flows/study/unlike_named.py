@@ -121,7 +121,7 @@ def _shared(study: Study) -> Iterator[str]:
 
 def _of_mapping(study: Study, mapping: str | None, here: str) -> Iterator[str]:
     if mapping is None:
-        yield f"{here}.clinical.mapping: tables need a mapping. Draft one: unibase map FOLDER"
+        yield f"{here}.clinical.mapping: tables need a mapping. Draft one: unibase map FOLDER mapping.yaml"
         return
     path = study.path(mapping)
     try:

@@ -43,3 +43,16 @@ def test_dates_that_read_in_two_ways_are_asked(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ipp,seen,icd\n1,04/03/2021,C34\n2,05/06/2021,C50\n")
     asked = draft_mapping(find_tables(tmp_path), "a").asked
     assert asked[0] == "date_order: the dates read as dmy and as mdy; say which one it is."
+
+
+def test_no_column_is_passed_over(tmp_path: Path) -> None:
+    """What is empty in the first rows, or dates of nothing said, is asked: a column of deaths is nearly empty by nature."""
+    lines = ["ipp;date_naissance;Date de décès;remarque;date visite", *(f"{n};1950-01-0{n};;;2020-01-0{n}" for n in range(1, 9))]
+    (tmp_path / "suivi.csv").write_text("\n".join(lines), encoding="utf-8")
+    draft = draft_mapping(find_tables(tmp_path), "a")
+    told = " ".join((*draft.sure, *draft.asked))
+    assert all(f"suivi.{name}:" in told for name in ("ipp", "date_naissance", "date de décès", "remarque", "date visite")), told
+    asked = {line.partition(":")[0]: line for line in draft.asked}
+    assert "dates of MEDS_DEATH: add that event" in asked["suivi.date de décès"]
+    assert "what does it say" in asked["suivi.remarque"]
+    assert "of what?" in asked["suivi.date visite"]

@@ -236,6 +236,36 @@ def test_init_writes_a_study_file_that_check_passes(run: Any, tmp_path: Path) ->
     assert run("init", home).code == 1, "what is there is not written over"
 
 
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("omop", ("person.csv", "death.csv", "measurement.csv")),
+        ("fhir", ("patients.json",)),
+        ("osiris", ("OSIRIS_pivot_Patient.csv", "OSIRIS_pivot_TNM.csv")),
+        ("osiris-rwd", ("01_identification.csv", "04_statut_vital.csv")),
+        ("meds", ("metadata/dataset.json", "data/0.parquet")),
+    ],
+)
+def test_records_that_fill_a_folder_get_a_study_beside_it(run: Any, tmp_path: Path, kind: str, files: tuple[str, ...]) -> None:
+    home = tmp_path / "CHU-été"
+    for name in files:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text('{"resourceType": "Patient"}\n', encoding="utf-8")
+    before = sorted(home.rglob("*"))
+    assert run("init", home).code == 0
+    study = tmp_path / "CHU-été-study" / "study.yaml"
+    assert f"format: {kind}, path: " in study.read_text(encoding="utf-8")
+    assert run("check", study).code == 0
+    assert sorted(home.rglob("*")) == before, "nothing is written into what is read"
+
+
+def test_tables_that_no_rule_knows_are_named_with_the_way_on(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "suivi.csv").write_text("IPP;Code CIM10\n1;C50.9\n", encoding="utf-8")
+    (tmp_path / "export.xlsx").write_bytes(b"PK")
+    said = run("init", tmp_path)
+    assert said.code == 1 and "export.xlsx, suivi.csv" in said.err and "unibase map" in said.err
+
+
 def test_a_study_file_that_unfolds_without_end_is_refused(run: Any, tmp_path: Path) -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
