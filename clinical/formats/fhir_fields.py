@@ -153,6 +153,8 @@ def _name_systems(found: list[_Coding], context: Context | None) -> None:
 
 
 _NO_SYSTEM = "-"
+_OF_DRUGS = re.compile(r"medic(?:ation|ament|ine)|médicament|drug|pharma|arznei", re.IGNORECASE)
+"""How an address tells that its codes are of drugs, which hospitals write by their names (MIMIC: `Albumin 5% (25g / 500mL)`)."""
 
 
 class _Coding(NamedTuple):
@@ -178,9 +180,13 @@ def _coding(system: str | None, code: str) -> _Coding:
     vocabulary = vocabulary_name(system)
     unknown = "" if is_known(system) else f"{vocabulary} ({slug(system)})" if system else _NO_SYSTEM
     written = spelled(vocabulary, code)
-    # A code of a system that nobody knows is a word at most: several of them may name a person.
-    shape = CODE_SHAPES.get(vocabulary) or (None if is_known(system) else r"^\S{1,64}$")
+    shape = CODE_SHAPES.get(vocabulary) or (None if is_known(system) else _local_shape(system))
     return _Coding(vocabulary, whole_code(vocabulary, written), unknown, shape is None or bool(re.search(shape, written)))
+
+
+def _local_shape(system: str | None) -> str:
+    """Return the shape of a code of a `system` that nobody knows: one word, for several may name a person; of drugs a name."""
+    return r"^[^\n\r]{1,100}$" if system and _OF_DRUGS.search(system) else r"^\S{1,64}$"
 
 
 def code_of(concept: Resource | None) -> str | None:

@@ -89,6 +89,21 @@ def test_a_local_code_is_one_word_or_stays_behind(code: str, kept: bool, tmp_pat
     assert {reason for _, reason in told} == ({"unknown-code-system"} if kept else {"unknown-code", "missing-code"})
 
 
+def test_a_local_code_of_drugs_may_be_a_name_of_several_words(tmp_path: Path) -> None:
+    drug = {"system": "https://chu.example/medication-name", "code": "Albumin 5% (25g / 500mL)"}
+    said = {
+        "resourceType": "MedicationAdministration",
+        "id": "m",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{PATIENT['id']}"},
+        "effectiveDateTime": "2021-03-04",
+        "medicationCodeableConcept": {"coding": [drug]},
+    }
+    found, told = read(tmp_path, "fhir", {"a.ndjson": "\n".join(json.dumps(one) for one in (PATIENT, said))})
+    assert [one for one in found if one not in PERSON] == ["MEDICATION_NAME//Albumin 5% (25g / 500mL)"]
+    assert {reason for _, reason in told} == {"unknown-code-system"}
+
+
 def test_quantity_and_modifier_of_omop_are_told(tmp_path: Path) -> None:
     head = "procedure_occurrence_id,person_id,procedure_concept_id,procedure_source_value,procedure_date"
     files = {
