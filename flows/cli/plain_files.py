@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.flows.cli.earlier_copies import EarlierCopies
 from unibase.flows.cli.plain_persons import CENTRE, people_of, told_by
 from unibase.flows.reasons import CONFLICTING_DUPLICATE
 from unibase.flows.runs.progress import ProgressBoard
@@ -160,22 +161,26 @@ def _copied(asked: PlainDeidentification, door: _Door, files: Mapping[str, Path]
     with WorkLedger(asked.vault / "work.sqlite") as ledger:
         digests = ledger.contents.digests("deidentify", files)
         units = [Unit(name, digests[name], path) for name, path in files.items()]
-        earlier = {name: one.result["path"] for name, (_, one) in ledger.known("deidentify").items() if one.status == "done"}
+        done = {(one.result["path"], name) for name, (_, one) in ledger.known("deidentify").items() if one.status == "done"}
+        before = EarlierCopies.noted(asked.vault, done)
         outcomes = run_units(job, units, ledger, client=means.client, progress=means.board)
     stop_if_failed("deidentify", outcomes)
-    return outcomes, _take_back(asked.destination, earlier, outcomes)
+    taken_back = _take_back(asked.destination, before.copies, outcomes)
+    before.forget()
+    return outcomes, taken_back
 
 
-def _take_back(destination: Path, earlier: Mapping[str, str], outcomes: list[Outcome]) -> int:
+def _take_back(destination: Path, earlier: Iterable[tuple[str, str]], outcomes: list[Outcome]) -> int:
     """Delete the copies that an earlier run wrote of files that are refused now; return how many there were.
 
     Args:
         destination: Root of the copies.
-        earlier: Path of the copy below it, by the name of the source file.
+        earlier: Path of each copy below it, and the name of its source file.
         outcomes: How the files of this run ended.
     """
     written = {one.result["path"] for one in outcomes if one.status == "done"}
-    refused = {earlier[one.key] for one in outcomes if one.status == "quarantined" and one.key in earlier} - written
+    again = {one.key for one in outcomes if one.status == "quarantined"}
+    refused = {path for path, name in earlier if name in again} - written
     stale = [path for path in sorted(refused) if (destination / path).is_file()]
     for path in stale:
         (destination / path).unlink()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pydicom
@@ -108,3 +111,43 @@ def test_without_the_extra_the_way_is_told(hospital: Path, monkeypatch: pytest.M
     monkeypatch.setattr("unibase.imaging.pixel_text.recognition.is_installed", lambda: False)
     with pytest.raises(UserError, match=r"unibase\[ocr\].*--no-read"):
         look_at_folder(hospital, hospital.parent / "review", read=True)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from unibase.flows.cli import plain_files
+plain_files.{point} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+home = Path(sys.argv[1])
+asked = plain_files.PlainDeidentification(home / "CHU-été", home / "clean", home / "study.key", pixels=Path(sys.argv[2]))
+plain_files.deidentify_folder(asked)
+"""
+
+
+@pytest.mark.parametrize("point", ["stop_if_failed", "_take_back"])
+def test_a_killed_run_leaves_no_copy_that_was_taken_back(hospital: Path, point: str) -> None:
+    """Killed after the ledger holds the refusals and before the copies are deleted; the next run deletes them."""
+    home, review = hospital.parent, hospital.parent / "review"
+    look_at_folder(hospital, review, read=False)
+    run(hospital, pixels=decide(review, "accept"))
+    note = home / "clean.vault" / "earlier_copies.json"
+    assert not note.exists(), "a run that ended leaves no note"
+    rejected = decide(review, "reject")
+    killed = subprocess.run([sys.executable, "-c", KILLED.format(point=point), home, rejected], check=False)
+    assert killed.returncode == -signal.SIGKILL and len(list((home / "clean").rglob("*.dcm"))) == 3
+    assert note.exists()
+    assert "2 copies of an earlier run" in run(hospital, pixels=rejected)
+    assert len(list((home / "clean").rglob("*.dcm"))) == 1 and not note.exists()
+
+
+def test_a_machine_that_fails_hides_no_copy_that_is_to_go(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise UserError("the disk is full")
+
+    review = hospital.parent / "review"
+    look_at_folder(hospital, review, read=False)
+    run(hospital, pixels=decide(review, "accept"))
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="full"):
+        patched.setattr("unibase.flows.cli.plain_files.stop_if_failed", fails)
+        run(hospital, pixels=decide(review, ""))
+    assert "2 copies of an earlier run" in run(hospital, pixels=review / "pixels.csv")
