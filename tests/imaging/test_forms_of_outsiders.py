@@ -10,6 +10,7 @@ import re
 import pytest
 
 from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.texts.cleaner import Kind
 from unibase.imaging.confidentiality.texts.known import Knowledge
 
 WHO = Identifiers(
@@ -53,7 +54,25 @@ GOES = {
     "2 6107 29 019142": "019",
     "2 61 07 29 019-142 44": "019",
     "06,12,34,56,78": "345",
+    "vu en 2021.2.": "2021",
 }
+IN_TERMS = {
+    "Queme neu": "neu",
+    "QUE MENE": "mene",
+    "queme.neu": "neu",
+    "2021227": "2021227",
+    "2722021": "2722021",
+    "2272021": "2272021",
+    "27221": "27221",
+    "1961709": "1961709",
+    "27.2.": "27",
+    "9-7.": "9",
+    "A-Q": "aq",
+    "Q/A": "qa",
+    "q_a": "qa",
+}
+"""What names a person or a day in a model, a version, a kernel or a code too, where short words and numbers stay."""
+LIKE_IN_TERMS = ("VE11.2.27", "27.2.1", "28.2.", "2021228", "2021.2", "A-P", "R/L", "n/a", "Que 3D", "T-Q", "27222")
 STAYS = (
     "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
@@ -84,6 +103,17 @@ CODES = {
 @pytest.mark.parametrize(("form", "secret"), GOES.items())
 def test_nothing_is_left_of_a_form(form: str, secret: str) -> None:
     assert secret not in re.sub(r"[\W_]", "", WHO.clean(form).lower())
+
+
+@pytest.mark.parametrize("kind", ["text", "label", "term"])
+@pytest.mark.parametrize(("form", "secret"), IN_TERMS.items())
+def test_nothing_is_left_of_a_form_in_a_term(form: str, secret: str, kind: Kind) -> None:
+    assert secret not in re.sub(r"[\W_]", "", WHO.clean(form, kind).lower())
+
+
+@pytest.mark.parametrize("text", LIKE_IN_TERMS)
+def test_what_is_like_one_stays_in_a_term(text: str) -> None:
+    assert WHO.clean(text, "term") == text
 
 
 @pytest.mark.parametrize("text", STAYS)

@@ -100,6 +100,7 @@ _NEAR_MONTH = re.compile(
     rf"(?<![^\W\d_])({_MONTH})[\W_]{{0,3}}(\d{{1,4}})(?!\d)|(?<!\d)(\d\d|\d{{4}})[\W_]{{0,3}}({_MONTH})(?![^\W\d_])"
 )
 _DAY_OF = re.compile(r"(?<![\d.,])(\d{1,2})(?: ?(?:du|of the|of) ?(\d{1,2})(?![^\W_]|[.,]\d)|\. ?(\d{1,2})\.(?![\d]))")
+_ENDED = re.compile(r"(?<![\d.,])(\d{1,2})[.\-/_] ?(\d{1,2})\.(?!\d)")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!\d)")
 # `S8` is a segment of the liver: with one letter a week has two digits, and begins with 0 or stands beside its year.
@@ -171,7 +172,7 @@ class KnownDays:
 
     @cached_property
     def _long(self) -> frozenset[str]:
-        return frozenset(form for day in self.days for form in (*_eight(day), *_six(day)))
+        return frozenset(form for day in self.days for form in (*_eight(day), *_six(day), *_without_zeros(day, 7, 8)))
 
     @cached_property
     def _short(self) -> frozenset[str]:
@@ -180,12 +181,20 @@ class KnownDays:
             d, m, y = f"{day.day:02d}", f"{day.month:02d}", f"{day.year % 100:02d}"
             found |= {d + m, m + d, m + y, y + m}
             found |= {f"{day.year:04d}{m}", f"{m}{day.year:04d}", f"{day.year:04d}{day:%j}", f"{y}{day:%j}"}
+            found |= _without_zeros(day, 5, 6)
         return frozenset(found)
+
+    @cached_property
+    def _months(self) -> frozenset[str]:
+        """Month and year in both orders: `022021`, `20212`."""
+        pairs = ((f"{day.year:04d}", month) for day in self.days for month in (f"{day.month:02d}", f"{day.month}"))
+        return frozenset(form for year, month in pairs for form in (year + month, month + year))
 
     @cached_property
     def _in_terms(self) -> frozenset[str]:
         """Runs of digits that are a day in a model, a version or a code: `1204`, `0412`, `2019102`; months and years are not."""
-        return frozenset(form for day in self.days for form in (f"{day:%d%m}", f"{day:%m%d}")) | self._ordinal
+        pairs = {form for day in self.days for form in (f"{day:%d%m}", f"{day:%m%d}")}
+        return self._ordinal | pairs | {form for day in self.days for form in _without_zeros(day, 5, 6)}
 
     @cached_property
     def _pairs(self) -> frozenset[tuple[int, int]]:
@@ -212,7 +221,11 @@ class KnownDays:
         found += [match.span() for match in _IN_ROMAN.finditer(plain) if self._in_roman(match)]
         found += [match.span() for match in _DAY_OF_YEAR.finditer(plain) if self._is_day_of_year(match)]
         found += [match.span() for match in _WEEKDAY.finditer(plain) if self._is_weekday(match)]
-        return found if technical else found + self._in_words(plain)
+        return found + (self._ended_by_points(plain) if technical else self._in_words(plain))
+
+    def _ended_by_points(self, plain: str) -> list[Span]:
+        """Return where a day stands as `27.2.` or `27-2.` in a model, a version or a code: no version ends with a point."""
+        return [one.span() for one in _ENDED.finditer(plain) if (int(one[1]), int(one[2])) in self._pairs]
 
     def _in_words(self, plain: str) -> list[Span]:
         """Return where a day stands as `27 du 2` or `27.2.`, or its week (ISO 8601) as `semaine 8`."""
@@ -335,7 +348,7 @@ class KnownDays:
             padded = len(first) == 2 and len(second) == 2
             loose = (padded and not _UNIT.match(text, last)) or between in ("/", "-")
             close = padded and len(groups) == 2 and between in _PAIRING if technical else loose
-            month = not technical and len(first + second) == 6 and first + second in self._short
+            month = not technical and 4 in (len(first), len(second)) and first + second in self._months
             if month or (close and len(first) <= 2 >= len(second) and (int(first), int(second)) in self._pairs):
                 found.append((start, last))
         return found
@@ -365,6 +378,15 @@ class KnownDays:
 def _eight(day: date) -> tuple[str, str, str]:
     d, m, y = f"{day.day:02d}", f"{day.month:02d}", f"{day.year:04d}"
     return y + m + d, d + m + y, m + d + y
+
+
+def _without_zeros(day: date, least: int, most: int) -> frozenset[str]:
+    """Return a day glued as no zero before its day or its month stands: `2021227`, `27221`, of so many digits."""
+    found = set()
+    for d, m in ((f"{day.day}", f"{day.month:02d}"), (f"{day.day:02d}", f"{day.month}"), (f"{day.day}", f"{day.month}")):
+        for y in (f"{day.year:04d}", f"{day.year % 100:02d}"):
+            found |= {y + m + d, d + m + y, m + d + y}
+    return frozenset(form for form in found if least <= len(form) <= most)
 
 
 def _six(day: date) -> tuple[str, str, str]:

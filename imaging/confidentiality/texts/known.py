@@ -24,6 +24,10 @@ _LETTERS = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}"
 _TWO_STARTS = 6
 _ABBREVIATIONS = frozenset(["iv", "im", "ip", "sc", "ap", "pa", "rl", "lr", "si", "is", "cc", "ie", "eg", "nb"])
 """What two letters with points mean beside the initials of a person: `i.v.`, `a.p.`."""
+_DIRECTIONS = _ABBREVIATIONS | frozenset(
+    ["lr", "rl", "hf", "fh", "dg", "gd", "td", "bw", "rt", "tr", "xy", "yx", "yz", "zy", "xz", "zx", "na"]
+)
+"""What two letters with a hyphen, a slash or a stroke between mean beside them: `A-P`, `R/L`, `H-F`, `n/a`."""
 _LEAST_PREFIX, _LEAST_PART, _LEAST_CORE, _LEAST_LEFT = 5, 5, 5, 4
 
 
@@ -164,6 +168,7 @@ class Known:
             pairs |= set(itertools.permutations([one for one in words if one not in vocabulary().placeholders], 2))
         years = "|".join(sorted({f"(?:{day[:2]})?{day[2:4]}" for day in self.knowledge.birth_dates if len(day) == 8}))
         forms = [rf"{a[0]}\.[ \-]?{b[0]}\.?" for a, b in sorted(pairs) if a[0] + b[0] not in _ABBREVIATIONS]
+        forms += [rf"{a[0]}[\-/_]{b[0]}" for a, b in sorted(pairs) if a[0] + b[0] not in _DIRECTIONS]
         forms += [rf"{a}[\W_]{{0,2}}{b}" for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS]
         forms += [rf"{a[0]}{b[0]}[\W_]?(?:{years})" for a, b in sorted(pairs)] if years else []
         starts = [(a, b) for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS] if years else []
@@ -222,12 +227,17 @@ class Known:
             if any(word in letters for word in self.words):
                 found.append(match.span())
         for place, first in enumerate(matches):
-            joined = first[0]
+            parts = [first[0]]
             for last in matches[place + 1 : place + 3]:
-                joined += last[0]
-                if joined in self.words and len(joined) >= _LEAST_PART:
+                parts.append(last[0])
+                joined = "".join(parts)
+                if (joined in self.words and len(joined) >= _LEAST_PART) or self._is_cut(joined, parts):
                     found.append((first.start(), last.end()))
         return found
+
+    def _is_cut(self, joined: str, parts: list[str]) -> bool:
+        """Return whether words are the start of a name whose end a short field cut: `Le Gof`; where all are words it is none."""
+        return joined in self._prefixes and len(parts[-1]) > 1 and not all(map(is_word, parts))
 
 
 # What stands where a letter was: question marks, signs of another character set, an escape of the web, of mail or of RTF.
