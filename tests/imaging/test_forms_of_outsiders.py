@@ -70,9 +70,23 @@ IN_TERMS = {
     "A-Q": "aq",
     "Q/A": "qa",
     "q_a": "qa",
+    "261072901914": "107290",
 }
 """What names a person or a day in a model, a version, a kernel or a code too, where short words and numbers stay."""
-LIKE_IN_TERMS = ("VE11.2.27", "27.2.1", "28.2.", "2021228", "2021.2", "A-P", "R/L", "n/a", "Que 3D", "T-Q", "27222")
+LIKE_IN_TERMS = (
+    "VE11.2.27",
+    "27.2.1",
+    "28.2.",
+    "2021228",
+    "2021.2",
+    "A-P",
+    "R/L",
+    "n/a",
+    "Que 3D",
+    "T-Q",
+    "27222",
+    "261082901914",
+)
 STAYS = (
     "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",

@@ -133,6 +133,8 @@ class Known:
         Args:
             digits: The number, of digits alone.
         """
+        if any(one.fullmatch(digits) for one in self._insured):
+            return True
         return digits in self.numbers or digits.lstrip("0") in self._cores
 
     @cached_property
@@ -153,11 +155,14 @@ class Known:
             for number in sorted({*self.numbers, *self._cores})
         ]
         whole = [re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])") for words in self.phrases]
-        births = [one for one in self.knowledge.birth_dates if len(one) == 8]
-        insured = [
-            re.compile(rf"(?<![^\W_])[12][\W_]?{one[2:4]}[\W_]?{one[4:6]}(?:[\W_]?[\dab]){{8,10}}(?![^\W_])") for one in births
-        ]
-        return (*spaced, *whole, *insured, *self._initials, *map(_spoilt, sorted(self._beyond_ascii)))
+        return (*spaced, *whole, *self._insured, *self._initials, *map(_spoilt, sorted(self._beyond_ascii)))
+
+    @cached_property
+    def _insured(self) -> tuple[re.Pattern[str], ...]:
+        """Numbers that begin as the INS does (sex, year and month of birth), whole or cut: `261072901914`."""
+        starts = sorted({(one[2:4], one[4:6]) for one in self.knowledge.birth_dates if len(one) == 8})
+        form = r"(?<![^\W_])[12][\W_]?{}[\W_]?{}(?:[\W_]?[\dab]){{6,10}}(?![^\W_])"
+        return tuple(re.compile(form.format(year, month)) for year, month in starts)
 
     @cached_property
     def _initials(self) -> tuple[re.Pattern[str], ...]:
