@@ -147,6 +147,8 @@ class ReleaseInputs:
             if twice:
                 raise UserError(f"The {name} table repeats {twice} subjects; it has one row per subject. Build it again.")
         self._check_endpoints()
+        self._check_numbers()
+        _check_centres(self.subjects)
         if slashed := [column for column in self.subjects.columns if "/" in column]:
             raise UserError(
                 f"The subjects table names columns with a slash, which no cohort file can hold: {', '.join(slashed)}. Rename them."
@@ -167,3 +169,34 @@ class ReleaseInputs:
             raise UserError(
                 f"The adtte table repeats subjects in {', '.join(twice)}; a subject has one row of an endpoint. Build it again."
             )
+
+    def _check_numbers(self) -> None:
+        """Check that no value is infinite and no time ends before its index: means, curves and JSON have no place for them.
+
+        Raises:
+            UserError: With the columns, or the endpoints.
+        """
+        kinds = scan(self.analysis).collect_schema()
+        floats = [name for name, kind in kinds.items() if kind.is_float()]
+        found = scan(self.analysis).select(pl.col(floats).is_infinite().any()).collect(engine="streaming")
+        if endless := [name for name in floats if found[name][0]]:
+            raise UserError(
+                f"The analysis table holds infinite values in {', '.join(endless[:5])}. Leave these cells empty and build it again."
+            )
+        times = scan(self.adtte).select("PARAMCD", pl.col("AVAL").cast(pl.Float64)).collect()
+        wrong = times.filter((pl.col("AVAL") < 0) | ~pl.col("AVAL").is_finite())["PARAMCD"].unique().sort().to_list()
+        if wrong:
+            raise UserError(
+                f"The adtte table holds times below 0 or without end in {', '.join(wrong)}. Correct them, or leave AVAL empty."
+            )
+
+
+def _check_centres(subjects: pl.DataFrame) -> None:
+    """Refuse names of centres with the signs that part the names of several centres.
+
+    Raises:
+        UserError: With how many centres have one.
+    """
+    names = subjects["centre"].cast(pl.String).unique() if "centre" in subjects.columns else pl.Series([], dtype=pl.String)
+    if parted := names.str.contains("[;|]").sum():
+        raise UserError(f"{parted} centres have ; or | in their names, which part the names of several centres. Rename them.")

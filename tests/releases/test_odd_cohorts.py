@@ -72,6 +72,15 @@ def without(*what: str) -> Callable[[ReleaseInputs], ReleaseInputs]:
     return changed
 
 
+def first_of(table: str, column: str, value: float) -> Callable[[ReleaseInputs], ReleaseInputs]:
+    def changed(inputs: ReleaseInputs) -> ReleaseInputs:
+        rows = frame(getattr(inputs, table))
+        put = pl.when(pl.int_range(pl.len()) == 0).then(value).otherwise(column).alias(column)
+        return replace(inputs, **{table: rows.with_columns(put)})  # type: ignore[arg-type]
+
+    return changed
+
+
 def in_subjects(name: str) -> Callable[[ReleaseInputs], ReleaseInputs]:
     def changed(inputs: ReleaseInputs) -> ReleaseInputs:
         words = pl.DataFrame([{"column": name, "label": "As named", "derivation": "As named."}])
@@ -139,6 +148,13 @@ REFUSED: dict[str, tuple[Callable[[ReleaseInputs], ReleaseInputs], str]] = {
         lambda i: replace(i, adtte=pl.concat([i.adtte, i.adtte.head(1)])),
         "adtte table repeats subjects in OS",
     ),
+    "an infinite value": (first_of("analysis", "ldh", float("inf")), "analysis table holds infinite values in ldh"),
+    "a value below all": (first_of("analysis", "ldh", float("-inf")), "analysis table holds infinite values in ldh"),
+    "a time before the index": (first_of("adtte", "AVAL", -5.0), "times below 0 or without end in OS"),
+    "a time without end": (first_of("adtte", "AVAL", float("inf")), "times below 0 or without end in OS"),
+    "a time that is no number": (first_of("adtte", "AVAL", float("nan")), "times below 0 or without end in OS"),
+    "a centre of two names": (centres("lyon;Paris", "CHU-été", "C"), "1 centres have ; or [|]"),
+    "a centre with a bar": (centres("lyon", "CHU|été", "a;b"), "2 centres have ; or [|]"),
     "a slash in a characteristic": (in_subjects("g/dL"), r"columns with a slash.*g/dL\. Rename"),
 }
 

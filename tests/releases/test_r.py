@@ -113,6 +113,32 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
     assert "left truncation; Tsai" in (folder / "methods.txt").read_text(encoding="utf-8")
 
 
+EXPERIMENTS = """
+suppressMessages(library(MultiAssayExperiment))
+source(file.path(folder, "load_release.R")); r <- load_release(folder)
+m <- MultiAssayExperiment(list(rna = r$rna$X, mutations = r$mutations$X), colData = r$subjects, sampleMap = r$sample_map)
+held <- lapply(experiments(m), ncol)
+one <- sampleMap(m)[sampleMap(m)$assay == "rna", ]
+writeLines(jsonlite::toJSON(list(held = unlist(held), people = nrow(colData(m)), primary = one$primary, colname = one$colname)), "out.json")
+"""
+
+
+@pytest.mark.slow
+def test_a_multi_assay_experiment_keeps_every_sample_by_the_sample_map_as_it_is(tmp_path: Path) -> None:
+    program = rscript("rhdf5", "survival", "jsonlite", "MultiAssayExperiment")
+    folder = publish_release(make_inputs(tmp_path / "in", subjects=60, seed=6), tmp_path / "out")
+    done = subprocess.run(
+        [program, "-e", f"folder <- '{folder}'; {EXPERIMENTS}"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    whole = mudata.read_h5mu(folder / "cohort.h5mu")
+    assert answer["held"] == [whole["rna"].n_obs, whole["mutations"].n_obs]
+    owners = dict(zip(answer["colname"], answer["primary"], strict=True))
+    assert owners == dict(zip(whole["rna"].obs["sample"], whole["rna"].obs_names, strict=True))
+    assert answer["people"] == [len({*whole["rna"].obs_names, *whole["mutations"].obs_names})]
+
+
 def test_the_script_is_short() -> None:
     from unibase.releases.content import publish
 
