@@ -135,7 +135,9 @@ def _refuse_gaps(values: np.ndarray, names: list[str], refused: dict[str, Refusa
     if np.issubdtype(values.dtype, np.floating):
         holes = ~np.isfinite(values).all(axis=1)
         for name in (n for n, hole in zip(names, holes, strict=True) if hole):
-            refused[name] = Refusal(name, MISSING_VALUES, "The sample lacks values for some genes.", "Count the sample again.")
+            refused[name] = Refusal(
+                name, MISSING_VALUES, "The sample lacks values for some genes.", "Count it again; write 0 if empty is none."
+            )
 
 
 def _refuse_strays(values: np.ndarray, names: list[str], refused: dict[str, Refusal]) -> None:
@@ -166,7 +168,7 @@ def _refuse_failed(names: list[str], sizes: np.ndarray, detected: np.ndarray, re
 
 
 _NO_WAY_BACK = "Give raw counts, which cannot be had back from these values"
-_BACK = {"coverage": "Divide by the length of a read (recount3: transform_counts or compute_read_counts)"}
+_BACK = {"raised": "Subtract 1", "coverage": "Divide by the length of a read (recount3: transform_counts or compute_read_counts)"}
 """What is said of values from which counts can be had back."""
 
 

@@ -49,6 +49,15 @@ def head_lines(data: bytes) -> list[str]:
     return lines
 
 
+def unquoted(cell: str) -> str:
+    """Return a `cell` without the single quotes around it, which readers of CSV leave.
+
+    >>> unquoted("'TP53'"), unquoted("5'UTR")
+    ('TP53', "5'UTR")
+    """
+    return cell[1:-1].strip() if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
+
+
 def cells_of(line: str, separator: str) -> list[str]:
     """Return the cells of a line, without quotes and the blanks around them.
 

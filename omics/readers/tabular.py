@@ -32,7 +32,7 @@ from unibase.omics.readers.numerals import (
     rounded_by_spreadsheets,
 )
 from unibase.omics.readers.one_sheet import sheet_as_text
-from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out
+from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out, unquoted
 from unibase.omics.reasons import NOT_A_MATRIX
 
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -66,7 +66,7 @@ class Table:
         cells = self.frame.get_column(f"c{column}")
         if cells.dtype == pl.Float64():
             return [number_text(value) for value in cells.to_list()]
-        return [(value or "").strip() for value in cells.to_list()]
+        return [unquoted((value or "").strip()) for value in cells.to_list()]
 
     def is_number(self, column: int) -> bool:
         """Whether every cell of a column is a number or missing."""
@@ -234,7 +234,8 @@ def read_text(data: bytes, traits: tuple[str, ...] = ()) -> Table:
     if layout.separator == " ":
         data = b"\n".join(re.sub(rb" +", b" ", line.strip()) for line in data.split(b"\n"))
     columns = _columns(data, layout)
-    table = Table(layout.titles, columns, (*above_geo, *layout.above), (), layout.titled, (*traits, _NAMED[layout.separator]))
+    titles = tuple(map(unquoted, layout.titles))
+    table = Table(titles, columns, (*above_geo, *layout.above), (), layout.titled, (*traits, _NAMED[layout.separator]))
     return _with_numbers(_without_second_titles(_without_empty_end(table)))
 
 

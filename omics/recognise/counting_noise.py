@@ -161,7 +161,19 @@ def coverage_sums(x: Values) -> bool:
     True
     """
     few = x[(x > 0) & (x <= 300)]
-    return bool(few.size >= 500 and (x == 0).mean() >= 0.05 and (few < 10).mean() < 0.05)
+    return bool(few.size >= 500 and (x == 0).mean() >= 0.01 and (few < 10).mean() < 0.05)
+
+
+def raised_by_one(x: Values) -> bool:
+    """Whether 1 was added to every count: there is no zero, and 1 stands where zeros would, far more often than 2.
+
+    `x`: samples x genes, whole numbers.
+
+    >>> raised_by_one(np.array([[1.0] * 300 + [2.0] * 100 + [9.0] * 600]))
+    True
+    """
+    ones = float((x == 1).mean())
+    return bool(x.shape[1] >= 1000 and x.min() >= 1 and ones >= 0.03 and ones > 2 * (x == 2).mean())
 
 
 def stray_samples(x: Values) -> list[int]:
@@ -171,12 +183,14 @@ def stray_samples(x: Values) -> list[int]:
         x: Samples x genes, whole numbers.
     """
     depth = x.sum(axis=1)
-    if len(x) < 5 or (depth <= 0).any():
+    if (depth <= 0).any():
         return []
     # Rounding of TPM leaves a sum of a million, which no library among larger or smaller ones has by chance.
     million = np.abs(depth / 1e6 - 1) < 0.002
-    if 0 < million.sum() <= len(x) / 4 and abs(np.log(np.median(depth) / 1e6)) > 0.2:
+    if 0 < million.sum() < len(x) and x.shape[1] >= 1000 and abs(np.log(np.median(depth[~million]) / 1e6)) > 0.2:
         return [int(place) for place in np.flatnonzero(million)]
+    if len(x) < 5:
+        return []
     scaled = x / depth[:, None] * np.median(depth)
     profile = np.median(scaled, axis=0)
     genes = np.flatnonzero(profile >= 30)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.omics.recognise.counting_noise import combed, coverage_sums, less_than_counting, parted_too_evenly
+from unibase.omics.recognise.counting_noise import combed, coverage_sums, less_than_counting, parted_too_evenly, raised_by_one
 from unibase.omics.recognise.ranks import SAID, are_ranks
 
 type Values = NDArray[np.float64]
@@ -82,7 +82,7 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         return Told("calls or rounded logarithms", "calls", ("no value exceeds 30: libraries have genes of thousands of reads",))
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
-    other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _multiplied(known) or _divided(x) or _too_even(x)
+    other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _raised(x) or _multiplied(known) or _divided(x) or _too_even(x)
     if other:
         return other
     if len(sums) > 1:
@@ -113,6 +113,12 @@ def _of_many_bases(x: Values) -> Told | None:
     if not coverage_sums(x):
         return None
     return Told("sums of covered bases (recount3)", "coverage", ("genes have no read or many, and next to none a few",))
+
+
+def _raised(x: Values) -> Told | None:
+    if not raised_by_one(x):
+        return None
+    return Told("counts with 1 added", "raised", ("no value is 0, and 1 stands where zeros would",))
 
 
 def _divided(x: Values) -> Told | None:
@@ -251,8 +257,13 @@ def _parts_of_whole(x: Values) -> bool:
     return known.size >= 100 and parts.size <= 4
 
 
+_SIX_DIGITS = 10_000
+
+
 def _share_whole(row: Values) -> float:
     positive = row[np.isfinite(row) & (row > 0)]
+    # Six digits of a large value are whole, whatever it was.
+    positive = positive[positive < _SIX_DIGITS] if (positive < _SIX_DIGITS).sum() >= 20 else positive
     return float((np.abs(positive - np.rint(positive)) <= NOISE).mean())
 
 

@@ -19,8 +19,8 @@ from unibase.omics.recognise.quantities import chosen_columns
 from unibase.omics.recognise.ranks import REMEDY
 from unibase.omics.recognise.strangers import strangers
 
-_FEW, _ENOUGH = 0.1, 0.3
-"""Shares of names that are features: below `_FEW` a side names none, from `_ENOUGH` it may name features."""
+_FEW, _ENOUGH, _MOST = 0.1, 0.3, 0.8
+"""Shares of names that are features: below `_FEW` a side names none, from `_ENOUGH` it may name features, from `_MOST` it does."""
 
 
 def understand(table: Table, feature: Feature, orientation: Orientation = "auto", sample: str | None = None) -> Matrix:
@@ -56,11 +56,11 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         ), "orientation as the study file says"
     texts = [i for i in range(len(table.titles)) if not _numeric(table, i)]
     numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
-    down = max((words.look(table.texts(i), feature).share for i in [*texts, *_number_names(table, numeric)]), default=0.0)
+    first = words.plain(table.titles[texts[0]]) if texts else words.plain(table.titles[0])
+    down = _share_in_rows(table, feature, [*texts, *_number_names(table, numeric)], first)
     titled = words.look([table.titles[i] for i in numeric if table.titles[i]], feature) if table.titled else words.Names(0.0, "")
     # Samples that are numbered look like NCBI's numbers of genes, beside rows that bear names.
     across = 0.0 if titled.system.startswith("NCBI") and _names_of_rows(table, texts, feature) else titled.share
-    first = words.plain(table.titles[texts[0]]) if texts else words.plain(table.titles[0])
     said = f"{down:.0%} of the names in rows and {across:.0%} of the titles are {feature}s"
     if down >= _ENOUGH and down > across + 0.2:
         return "features-in-rows", said
@@ -81,6 +81,13 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
         f"Nothing shows which side of the table names {feature}s: {said}.",
         f"Name them by an approved system, or say orientation: {feature}s-in-rows or samples-in-rows in the study file.",
     )
+
+
+def _share_in_rows(table: Table, feature: Feature, columns: Sequence[int], first: str) -> float:
+    """Return the share of names in rows that are features; few samples may be named as a gene is (PAT1) and count for none."""
+    share = max((words.look(table.texts(i), feature).share for i in columns), default=0.0)
+    few = first in words.SAMPLE_TITLES and table.frame.height < len(table.titles) / 2
+    return 0.0 if few and share < _MOST else share
 
 
 def _names_of_rows(table: Table, texts: Sequence[int], feature: Feature) -> bool:
@@ -341,6 +348,7 @@ def _without_sums_of_samples(matrix: Matrix) -> Matrix:
 def _whose_column(table: Table, feature: Feature) -> int:
     """Return the column that names the samples: one whose title says so, else the first text without repeats, else the first."""
     titled = [i for i in range(len(table.titles)) if words.plain(table.titles[i]) in words.SAMPLE_TITLES]
+    titled.sort(key=lambda i: words.plain(table.titles[i]) in words.PATIENT_TITLES)  # a patient may have several samples
     texts = [i for i in range(len(table.titles)) if not _numeric(table, i)]
     unique = [i for i in [*titled, *texts] if len(set(table.texts(i))) == table.frame.height]
     if unique or titled or texts:

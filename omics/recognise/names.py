@@ -62,6 +62,11 @@ SAMPLE_TITLES = frozenset(
                 "subject", "subject_id", "tumor_sample_barcode", "aliquot", "id_patient", "ModelID", "DepMap_ID", "bcr_patient_barcode", "echantillon",
                 "échantillon", "sample name", "individual", "participant", "cell_line", "library", "run", "SID", "externalid", "person_id"))
 )  # fmt: skip
+PATIENT_TITLES = frozenset(
+    map(plain, ("patient", "patient_id", "patientid", "case", "case_id", "subject", "subject_id", "id_patient", "bcr_patient_barcode", "individual",
+                "participant", "person_id"))
+)  # fmt: skip
+"""Titles of persons, where another column may name their samples."""
 ANNOTATION_TITLES = frozenset(
     map(plain, ("chr", "chrom", "chromosome", "seqnames", "start", "end", "strand", "length", "gene_length", "width", "eff_length", "effective_length",
                 "effectivelength", "efflength", "gene_type", "gene_biotype", "biotype", "transcript_id(s)", "transcript_ids", "transcript_id", "description",
