@@ -47,18 +47,17 @@ def _plainly(start: bytes) -> tuple[str, str] | None:
     if syntax < 0 or start[syntax + 8 : syntax + 8 + length].rstrip(b"\0") != _EXPLICIT:
         return None
     values: dict[int, bytes] = {}
-    before = 0
     while place + 12 <= len(start):
         group, element, vr, length = struct.unpack_from("<HH2sH", start, place)
         tag = group << 16 | element
-        if tag <= before or not vr.isalpha():
-            return None  # out of order, or not what it says it is
+        if not vr.isalpha():
+            return None  # not what it says it is
         if tag > _STUDY:
             break
         value = place + 8
         if vr in _LONG:
             length, value = int.from_bytes(start[place + 8 : place + 12], "little"), place + 12
-        before, place = tag, value + length
+        place = value + length
         if tag in (_PATIENT, _STUDY):
             values[tag] = start[value:place]
     number, study = values.get(_PATIENT), values.get(_STUDY)

@@ -10,7 +10,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Exp
 
 from tests.imaging.deidentify_help import PYDICOM_FILES, ct, save
 from unibase.imaging.dicom.opened import read_dataset
-from unibase.imaging.dicom.owner import read_owner
+from unibase.imaging.dicom.owner import _FIRST, read_owner
 
 STUDY = "1.2.3.4.55.6.7.1"
 
@@ -71,6 +71,18 @@ def test_what_does_not_stand_where_it_is_looked_for(tmp_path: Path, body: bytes,
     path.write_bytes(front + body)
     assert read_owner(path) == by_pydicom(path)
     assert said is None or read_owner(path) == said
+
+
+@pytest.mark.parametrize("inside", [2, 5, 8, 10])
+def test_a_number_that_goes_on_behind_what_is_read_first_is_read_whole(tmp_path: Path, inside: int) -> None:
+    whole = save(ct(), tmp_path / "whole.dcm").read_bytes()
+    front = whole[: 144 + int.from_bytes(whole[140:144], "little")]
+    study = element(0x0020000D, b"UI", b"1.2.34")
+    filler = element(0x00081030, b"LO", b"x" * (_FIRST - inside - len(front) - 16 - len(study)))
+    path = tmp_path / "a.dcm"
+    # In an order that the standard does not have, so that both stand there once the number was cut.
+    path.write_bytes(front + filler + study + element(0x00100020, b"LO", b"A7B8C9D0E1"))
+    assert read_owner(path) == ("A7B8C9D0E1", "1.2.34") == by_pydicom(path)
 
 
 def test_what_is_not_there_is_of_nobody(tmp_path: Path) -> None:
