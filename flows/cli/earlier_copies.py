@@ -39,7 +39,7 @@ class EarlierCopies:
         pairs = json.loads(note.read_text(encoding="utf-8")) if note.exists() else []
         copies = frozenset((path, name) for path, name in pairs) | done
         if copies:
-            with atomic_file(note) as temporary:
+            with atomic_file(note, 0o600) as temporary:
                 temporary.write_text(json.dumps(sorted(copies)), encoding="utf-8")
         return EarlierCopies(note, copies)
 

@@ -117,9 +117,15 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     key = read_key_file(asked.key_file)
     asked.vault.mkdir(parents=True, exist_ok=True)
     asked.vault.chmod(0o700)
+    # What is wrong of these is said before anything starts.
+    options, decisions = _options(asked), read_decisions(asked.pixels) if asked.pixels else {}
+    people = read_people(asked.people, CENTRE).people if asked.people else None
     files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
     with ProgressBoard() as board, _client(len(files), asked.workers) as client:
-        copied, taken_back = _copied(asked, _door(asked, key, list(files.values()), client), files, _Means(client, board))
+        told = told_by(list(files.values()), client)
+        lookup = _lookup(asked, key, people_of(told.owners) if people is None else people)
+        door = _Door(asked.destination, options, key, lookup, decisions, tuple(sorted(told.names)))
+        copied, taken_back = _copied(asked, door, files, _Means(client, board))
     outcomes = _apart(copied, asked.destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     _write_quarantine(asked.vault, key, refused)
@@ -133,14 +139,10 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     return said + (f"; reasons by file in {asked.vault / 'quarantine.csv'}" if refused else "")
 
 
-def _door(asked: PlainDeidentification, key: Key, files: list[Path], client: Client | None) -> _Door:
-    """Bring the persons of the folder into its identity ledger, and return what the workers need."""
-    told = told_by(files, client)
-    frame = read_people(asked.people, CENTRE).people if asked.people else people_of(told.owners)
-    persons.update_ledger(asked.vault / "identity", frame, key)
-    lookup = persons.open_lookup(asked.vault / "identity", key)
-    decisions = read_decisions(asked.pixels) if asked.pixels else {}
-    return _Door(asked.destination, _options(asked), key, lookup, decisions, tuple(sorted(told.names)))
+def _lookup(asked: PlainDeidentification, key: Key, people: pl.DataFrame) -> SubjectLookup:
+    """Bring the persons of the folder into its identity ledger, and return who is who."""
+    persons.update_ledger(asked.vault / "identity", people, key)
+    return persons.open_lookup(asked.vault / "identity", key)
 
 
 def _copied(asked: PlainDeidentification, door: _Door, files: Mapping[str, Path], means: _Means) -> tuple[list[Outcome], int]:

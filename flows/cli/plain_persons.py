@@ -47,8 +47,8 @@ def told_by(files: Sequence[Path], client: Client | None) -> Told:
 
 
 def _told(_: None, files: Sequence[Path]) -> Told:
-    owners = {_owner(path) for path in files} - {None}
-    return Told(frozenset(one for one in owners if one), frozenset().union(*map(names_taught, files)))
+    owners = frozenset(owner for owner in map(_owner, files) if owner)
+    return Told(owners, frozenset().union(*map(names_taught, files)))
 
 
 def _owner(path: Path) -> tuple[str, str] | None:

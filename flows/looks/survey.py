@@ -86,7 +86,7 @@ def _kinds(found: Found) -> list[str]:
 
 
 def _look(folder: Path) -> Found:
-    found = Found(folder.name)
+    found = Found(folder.resolve().name)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     images = [path for path in files[: LOOKED_AT * 10] if _is_dicom(path)][:LOOKED_AT]
     if images:
@@ -255,7 +255,7 @@ def study_text(folder: Path, found: list[Found], concept: str, home: Path | None
     """
     home = home or folder
     found = [one for one in found if one]
-    several = len(found) > 1 or found[0].name != folder.name
+    several = len(found) > 1 or found[0].name != folder.resolve().name
     told = "each is a folder here" if several else "all of this folder is one hospital"
     lines = [
         f"# Made by `unibase init {folder}`: look at every line that ends in a comment. All keys: docs/study-file.md",

@@ -259,6 +259,16 @@ def test_records_that_fill_a_folder_get_a_study_beside_it(run: Any, tmp_path: Pa
     assert sorted(home.rglob("*")) == before, "nothing is written into what is read"
 
 
+def test_the_folder_that_one_stands_in_gives_the_centre_its_name(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lyon").mkdir()
+    (tmp_path / "lyon" / "patients.json").write_text('{"resourceType": "Patient"}\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "lyon")
+    assert run("init", ".").out.count("written for lyon") == 1
+    assert "\n  lyon:\n" in (tmp_path / "lyon-study" / "study.yaml").read_text(encoding="utf-8")
+
+
 def test_tables_that_no_rule_knows_are_named_with_the_way_on(run: Any, tmp_path: Path) -> None:
     (tmp_path / "suivi.csv").write_text("IPP;Code CIM10\n1;C50.9\n", encoding="utf-8")
     (tmp_path / "export.xlsx").write_bytes(b"PK")

@@ -14,6 +14,7 @@ import pytest
 from tests.imaging.deidentify_help import ct, save
 from tests.imaging.test_pixels import BOXES, image
 from tests.known_keys import known_key
+from unibase.flows.cli import plain_files
 from unibase.flows.cli.plain_files import PlainDeidentification, deidentify_folder
 from unibase.flows.looks.burned_in import look_at_folder
 from unibase.groundwork.problems import UserError
@@ -135,7 +136,7 @@ def test_a_killed_run_leaves_no_copy_that_was_taken_back(hospital: Path, point: 
     rejected = decide(review, "reject")
     killed = subprocess.run([sys.executable, "-c", KILLED.format(point=point), home, rejected], check=False)
     assert killed.returncode == -signal.SIGKILL and len(list((home / "clean").rglob("*.dcm"))) == 3
-    assert note.exists()
+    assert note.exists() and note.stat().st_mode & 0o077 == 0, "it names source files"
     assert "2 copies of an earlier run" in run(hospital, pixels=rejected)
     assert len(list((home / "clean").rglob("*.dcm"))) == 1 and not note.exists()
 
@@ -151,3 +152,14 @@ def test_a_machine_that_fails_hides_no_copy_that_is_to_go(hospital: Path, monkey
         patched.setattr("unibase.flows.cli.plain_files.stop_if_failed", fails)
         run(hospital, pixels=decide(review, ""))
     assert "2 copies of an earlier run" in run(hospital, pixels=review / "pixels.csv")
+
+
+def test_a_mistake_in_the_rules_is_said_before_anything_is_read(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("files were read before the rules")
+
+    monkeypatch.setattr(plain_files, "told_by", read)
+    rules = hospital.parent / "rules.yaml"
+    rules.write_text("polcy: research\n", encoding="utf-8")
+    with pytest.raises(UserError, match="polcy"):
+        run(hospital, rules=rules)
