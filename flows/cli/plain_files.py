@@ -129,6 +129,12 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     outcomes = _apart(copied, asked.destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     _write_quarantine(asked.vault, key, refused)
+    return _summary(asked, outcomes, taken_back)
+
+
+def _summary(asked: PlainDeidentification, outcomes: list[Outcome], taken_back: int) -> str:
+    """Return in words how the files ended: all that came in are written, set aside, or the same as another."""
+    refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     written = len({outcome.result["path"] for outcome in outcomes if outcome.status == "done"})
     again = len(outcomes) - len(refused) - written
     said = f"{asked.destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"

@@ -108,15 +108,20 @@ def _magic(path: Path) -> bytes:
 
 def _shared(study: Study) -> Iterator[str]:
     """Yield each source that two centres name: a number means another person in another hospital."""
-    named: dict[Path, str] = {}
+    named: dict[tuple[Path, str | None], tuple[str, str]] = {}
     for name, centre in study.centres.items():
         own = {"people": centre.people, "dicom": centre.dicom.local if centre.dicom else None}
-        own["clinical.path"] = centre.clinical.path if centre.clinical else None
         own |= {f"omics.{assay}.samples": source.samples for assay, source in centre.omics.items()}
-        for path, key in {study.path(value).resolve(): key for key, value in own.items() if value}.items():
-            first = named.setdefault(path, f"centres.{name}.{key}")
-            if not first.startswith(f"centres.{name}."):
-                yield f"centres.{name}.{key}: {path} is {first} already, and a number may be another person here. Name its own."
+        places: list[tuple[str, Path, str | None]] = [
+            (key, study.path(value).resolve(), None) for key, value in own.items() if value
+        ]
+        if centre.clinical:  # by mappings of their own, two centres may each take their rows of one folder
+            places.append(("clinical.path", study.path(centre.clinical.path).resolve(), centre.clinical.mapping))
+        for key, path, mapping in places:
+            other, first = named.setdefault((path, mapping), (name, key))
+            if other != name:
+                said = f"{path} is centres.{other}.{first} already, and a number may be another person here. Name its own."
+                yield f"centres.{name}.{key}: {said}"
 
 
 def _of_mapping(study: Study, mapping: str | None, here: str) -> Iterator[str]:

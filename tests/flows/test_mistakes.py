@@ -95,6 +95,11 @@ MISTAKES = [
         "format: osiris-rwd, path: records",
         r"holds no table of osiris-rwd\. Name the folder that holds them",
     ),
+    (
+        "concepts: concepts.yaml",
+        "  A.B:\n    clinical: {format: csv, path: records, mapping: mapping.yaml}\nconcepts: concepts.yaml",
+        r"centres\.A\.B\.clinical\.path: .* is centres\.A\.clinical\.path already",
+    ),
     ("dicom: dicom", "dicom: dicom\n  lyon:\n    dicom: ./dicom", r"lyon\.dicom: .* is centres\.A\.dicom already"),
     (
         "people: people.csv",
@@ -249,3 +254,11 @@ def test_a_wrong_line_is_named_with_its_place_and_its_remedy(check: object, line
 )
 def test_a_file_that_is_no_study_file_says_so(check: object, content: bytes, said: str) -> None:
     refused(check, content, said)
+
+
+def test_two_centres_may_take_their_rows_of_one_folder_by_mappings_of_their_own(right: Path, check: object) -> None:
+    shutil.copyfile(right / "mapping.yaml", right / "lyon.yaml")
+    own = "  lyon:\n    clinical: {format: csv, path: records, mapping: lyon.yaml}\nconcepts:"
+    assert callable(check)
+    code, said = check(STUDY.replace("concepts:", own, 1).encode())
+    assert code == 0, said
