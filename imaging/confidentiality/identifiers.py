@@ -41,6 +41,8 @@ _CHARACTER_SETS = frozenset({"gb18030"})
 """The one defined term of PS3.3 C.12.1.1.2 that has letters and digits in one word."""
 _VERY_LONG = re.compile(rb"^[ +]*\d{10,} *$")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
+_DIVIDED = re.compile(r"\d{1,4}\\\d{1,2}(?:\\\d{1,4})?")
+_TWO_NUMBERS = re.compile(r"\d{1,2}[ _](?:\d{1,2}|[ivx]{1,4})")
 
 
 class Hit(NamedTuple):
@@ -122,10 +124,16 @@ class Identifiers:
             return pad(REMOVED.encode(), vr)
         values = [text] if vr in _LONG_TEXTS or vr == "UR" else text.split("\\")
         cleaned = [self.clean(value, kind) if value.strip(" \0") else value for value in values]
+        if len(values) > 1 and self._is_divided(text):
+            cleaned = [""] * len(values)
         if cleaned == values:
             return raw if b"\0" not in raw[:-1] else pad(REMOVED.encode(), vr)
         result = encode("\\".join(value or REMOVED for value in cleaned), encodings)
         return pad(result if result is not None else REMOVED.encode(), vr)
+
+    def _is_divided(self, text: str) -> bool:
+        """Return whether numbers that backslashes make values of their own are a day together: `27\\02\\2021`."""
+        return bool(_DIVIDED.fullmatch(text)) and bool(self.known.days.spans(text.replace("\\", "-")))
 
     def _hidden(self, raw: bytes, text: str) -> bool:
         # UTF-8 in a file that declares another character set: the declared decoding hides the name from comparison.
@@ -181,11 +189,14 @@ class Identifiers:
 
     def _clean_code(self, raw: bytes, free: bool) -> bytes:
         parts = raw.rstrip(b" \0").split(b"\\")
-        kept = [REMOVED.encode() if self._names_person(one.decode("latin-1"), free) else one for one in parts]
+        divided = self._is_divided(raw.decode("latin-1").rstrip(" \0"))
+        kept = [REMOVED.encode() if divided or self._names_person(one.decode("latin-1"), free) else one for one in parts]
         return raw if kept == parts else pad(b"\\".join(kept), "CS")
 
     def _names_person(self, code: str, free: bool) -> bool:
         plain = fold(code).plain.strip()
+        if _TWO_NUMBERS.fullmatch(plain) and self.known.days.spans(plain):
+            return True
         if not plain or _SHORT_NUMBER.fullmatch(plain):
             return False
         if not _CODE_STRING.fullmatch(code.strip()):

@@ -15,7 +15,7 @@ from unibase.imaging.confidentiality.texts.known import Knowledge
 
 WHO = Identifiers(
     Knowledge(
-        patient_names=("QUÉMÉNEUR^Anaïs",), numbers=("P00318842",), birth_dates=("19610709",), days=("20210227",)
+        patient_names=("QUÉMÉNEUR^Anaïs", "LE GO", "DE ROSNAY"), numbers=("P00318842",), birth_dates=("19610709",), days=("20210227",)
     )
 )  # fmt: skip
 GOES = {
@@ -55,6 +55,27 @@ GOES = {
     "2 61 07 29 019-142 44": "019",
     "06,12,34,56,78": "345",
     "vu en 2021.2.": "2021",
+    "27.2": "272",
+    "27 2": "272",
+    "TAP 27.2 portal": "272",
+    "GTV-27.2": "272",
+    "27.2_TAP": "272",
+    "TAP 9.7": "97",
+    "vu le 9.7": "97",
+    "2.27": "227",
+    "27 - 2": "272",
+    "27. 2": "272",
+    "27'2": "272",
+    "27:2": "272",
+    "27e 2": "272",
+    "27/II": "27ii",
+    "9 VII": "9vii",
+    "27.02-28.02": "2702",
+    "01.02-27.02": "2702",
+    "298 22 33 44": "298",
+    "TRX 0931 K": "0931",
+    "H21-447": "447",
+    "P21/00447": "447",
 }
 IN_TERMS = {
     "Queme neu": "neu",
@@ -71,6 +92,18 @@ IN_TERMS = {
     "Q/A": "qa",
     "q_a": "qa",
     "261072901914": "107290",
+    "LE GO": "lego",
+    "TAP LE GO portal": "lego",
+    "legO": "lego",
+    "ROI DE ROSN": "ros",
+    "DE R.": "der",
+    "02 98 223 344": "98223",
+    "02-9822-3344": "9822",
+    "0298 22 33 44": "2233",
+    "+33 298223344": "2982",
+    "TRX-0931-K": "0931",
+    "TRX_0931_K": "0931",
+    "WW 415 KL": "415",
 }
 """What names a person or a day in a model, a version, a kernel or a code too, where short words and numbers stay."""
 LIKE_IN_TERMS = (
@@ -86,11 +119,20 @@ LIKE_IN_TERMS = (
     "T-Q",
     "27222",
     "261082901914",
+    "27.2",
+    "27 2",
+    "Discovery CT 750 HD",
+    "01 02 03",
+    "02 98 22",
+    "TRX-931-K",
+    "de la tete",
 )
 STAYS = (
     "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
     "famille BRCA", "family history", "rad: CT", "patient HFS", "tech WB", "0.5 x 0.9998", "MIP 2.5 mm", "1-001", "F9", "H50",
+    "27.2 mm", "27.2mm", "SUVmax 27.2", "SUVmax: 9.7", "TE 27.2", "TT=27.2s", "27.2 x 3", "3 27.2", "27.2.1", "27.3", "T2 27.2 %", "9 7 3", "coupes 9 7",
+    "TE 080 MS", "H22-447", "TE21-100", "25 x 2", "1.25", "foie 2.9 cm", "dose 27.2", "27.2-30 Gy",
 )  # fmt: skip
 CODES = {
     "UXELNOR": False,
@@ -133,6 +175,14 @@ def test_what_is_like_one_stays_in_a_term(text: str) -> None:
 @pytest.mark.parametrize("text", STAYS)
 def test_what_is_like_one_stays(text: str) -> None:
     assert WHO.clean(text) == text
+
+
+@pytest.mark.parametrize("text", ["masse TE 100", "masse te", "TAP masse T"])
+def test_words_that_together_begin_a_name_stay(text: str) -> None:
+    """A name is not cut where all that stands there are words: Massetel beside `masse TE`."""
+    massetel = Identifiers(Knowledge(patient_names=("MASSETEL^Anaïs",)))
+    assert massetel.clean(text) == text
+    assert massetel.clean("TAP Masset el") == massetel.clean("TAP mas sete") == "TAP"
 
 
 @pytest.mark.parametrize("number", ["B21.04512", "E21-02712345", "21-P-12345", "HC-2021-0451", "RPPS 10003456789", "Mme Q."])

@@ -56,6 +56,31 @@ def test_a_number_that_is_none_is_a_text(written: bytes, kept: bytes) -> None:
     assert Identifiers(Knowledge(("LE GOFF",), birth_dates=("19610709",), days=("20210227",))).clean_number(written) == kept
 
 
+CODES = {
+    b"27 2": b"REMOVED ",
+    b"9 7 ": b"REMOVED ",
+    b"27_II ": b"REMOVED ",
+    b"27\\02 ": b"REMOVED\\REMOVED ",
+    b"27 3": b"27 3",
+    b"1 2 ": b"1 2 ",
+    b"27\\03 ": b"27\\03 ",
+}
+"""A day in a code string, which a backslash may divide into two values."""
+
+
+@pytest.mark.parametrize(("written", "kept"), CODES.items())
+def test_a_day_in_a_code_string(written: bytes, kept: bytes) -> None:
+    who = Identifiers(Knowledge(birth_dates=("19610709",), days=("20210227",)))
+    assert who.clean_code(written, ("latin-1",)) == kept
+
+
+@pytest.mark.parametrize("written", [b"27\\02", b"27\\02\\2021", b"2021\\2\\27"])
+def test_a_day_that_backslashes_divide_goes_whole(written: bytes) -> None:
+    who = Identifiers(Knowledge(days=("20210227",)))
+    assert set(who.clean_value(written, "LO", ("latin-1",)).strip().split(b"\\")) == {b"REMOVED"}
+    assert who.clean_value(b"27\\03 ", "LO", ("latin-1",)) == b"27\\03 "
+
+
 @pytest.mark.parametrize("typed", ["Jean", "12/3", "Kervoal", "27/02/2021"])
 def test_what_is_typed_into_a_number_goes_on_both_paths(typed: str, tmp_path: Path) -> None:
     ds = ct()

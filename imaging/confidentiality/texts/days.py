@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 
+from unibase.imaging.confidentiality.texts.bare_days import bare_days
+
 Span = tuple[int, int]
 
 MONTHS = (
@@ -228,11 +230,12 @@ class KnownDays:
         return [one.span() for one in _ENDED.finditer(plain) if (int(one[1]), int(one[2])) in self._pairs]
 
     def _in_words(self, plain: str) -> list[Span]:
-        """Return where a day stands as `27 du 2` or `27.2.`, or its week (ISO 8601) as `semaine 8`."""
+        """Return where a day stands as `27 du 2`, `27.2.` or `27.2`, or its week (ISO 8601) as `semaine 8`."""
         pairs = {(day.day, day.month) for day in self.days}
         weeks = {day.isocalendar().week for day in self.days}
         found = [one.span() for one in _DAY_OF.finditer(plain) if (int(one[1]), int(one[2] or one[3])) in pairs]
         found += [one.span() for one in _WEEK.finditer(plain) if int(one[1] or one[2]) in weeks]
+        found += bare_days(plain, pairs)
         found += [one.span() for one in _DAY_AND_YEAR.finditer(plain) if self._has_day_and_year(one)]
         return found + [one.span() for one in _QUARTER.finditer(plain) if self._is_quarter(one)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from unibase.imaging.confidentiality.texts.vocabulary import vocabulary
 from unibase.privacy import french_identifiers
 
 Span = tuple[int, int]
@@ -36,6 +37,10 @@ _NETWORK = (
 )
 _SETTINGS = r"(?:T[EIRHS]|FA|KV|M[AMSLG]|CM|S[ELTI]|IM|FS|GY|HU|UH|HZ|[DC]B|EC|NR|NO|AX|BW)(?![^\W_])"
 """Settings of a protocol and units, which two letters beside a number mean more often than a number plate."""
+_TELEPHONE_IN_GROUPS = r"(?<![\d.])(?=(?:\d[ \-/]?){10}(?![\d.]))0[1-9]\d{0,2}(?:[ \-/]\d{2,4}){2,4}(?!\d)"  # 02 98 223 344
+_LED_BY_ZERO = rf"(?<![^\W_])(?!{_SETTINGS})[A-Z]{{2,4}}[\-_ ]0\d{{2,5}}[\-_ ](?!{_SETTINGS})[A-Z]{{1,2}}(?![^\W_])"
+"""A number of a sample or a trial; no model's number is led by a zero: `TRX-0931-K`."""
+_PLATE = re.compile(r"(?<![^\W_])([A-HJ-NP-TV-Z]{2}) \d{3} ([A-HJ-NP-TV-Z]{2})(?![^\W_])")
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -63,6 +68,9 @@ _PATTERNS = tuple(
         rf"(?<![^\W_])(?:(?:M|Mr|MR|Dr|Pr|D[eo]c)\. ?|(?:Mr|Dr|Pr)[ _^]+){_PARTICLES}{_NAME}",
         rf"(?<![^\W_])(?:DR|PR|MR)[ _^]+[A-ZÀ-ÖØ-Þ]\.[ _]?{_NAME}",
         *_NETWORK,
+        _LED_BY_ZERO,
+        _TELEPHONE_IN_GROUPS,
+        r"(?<![\d.,])[1-9]\d{2}(?P<pair>[ .\-])\d{2}(?P=pair)\d{2}(?P=pair)\d{2}(?![\d.,])",  # 298 22 33 44
         r"(?<![^\W_])[^\W\d_](?:[ ._\-]{1,2}[^\W\d_](?![^\W_])){3,}",  # a word with its letters spaced out
         r"(?:\d{1,4}[\W_]){4,}\d{1,4}(?=[^\W\d_]|[\W_]|$)(?<=[\d])",
     )
@@ -75,11 +83,13 @@ _TERM_PATTERNS = tuple(
     for pattern in (
         r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
         r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
-        r"(?<![\d.])(?:\+|00)[1-9]\d(?:\(0\))?[1-9]\d{8}(?!\d)",
+        r"(?<![\d.])(?:\+|00)[1-9]\d[ \-]?(?:\(0\))?[1-9]\d{8}(?!\d)",
+        _TELEPHONE_IN_GROUPS,
+        _LED_BY_ZERO,
         r"(?i:(?<![^\W_])(?:rpps|adeli|finess|nda|iep|ipp|nip|ins|nir)[ :n°._\-]{1,4}\d{5,}(?!\d))",
         _FRENCH_TELEPHONE,
         *_NETWORK,
-        r"(?<![^\W_])(?:Mme|MME|Mlle|MLLE|Mrs)\.?[ _^]+[A-Z](?![^\W_])",
+        r"(?<![^\W_])(?:Mme|MME|Mlle|MLLE|Mrs|Dr)\.?[ _^]+[A-Z](?![^\W_])",
         rf"(?<![^\W_])M\. {_PARTICLES}{_NAME}",
         rf"(?<![^\W_])(?:Dr|Mme|MME|Mlle|MLLE|Mr|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+{_PARTICLES}{_NAME}",
     )
@@ -136,7 +146,14 @@ def formal(text: str) -> tuple[Span, ...]:
 @lru_cache(maxsize=4096)
 def formal_in_term(text: str) -> tuple[Span, ...]:
     """Return where a technical text has the form of an identifier of a person. `text`: the text as it is written."""
-    return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *_national(text))
+    plates = (match.span() for match in _PLATE.finditer(text) if not any(map(_is_term, match.groups())))
+    return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *plates, *_national(text))
+
+
+def _is_term(pair: str) -> bool:
+    """Return whether two letters beside a number are of a model, as in `CT 750 HD`, and of no number plate."""
+    known, word = vocabulary(), pair.lower()
+    return word in known.words or word in known.whole or word in known.models or re.fullmatch(_SETTINGS, pair) is not None
 
 
 def formal_in_label(text: str) -> tuple[Span, ...]:

@@ -155,7 +155,29 @@ class Known:
             for number in sorted({*self.numbers, *self._cores})
         ]
         whole = [re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])") for words in self.phrases]
-        return (*spaced, *whole, *self._insured, *self._initials, *map(_spoilt, sorted(self._beyond_ascii)))
+        spoilt = map(_spoilt, sorted(self._beyond_ascii))
+        beside = (*self._insured, *self._initials, *self._of_samples)
+        return (*spaced, *whole, *beside, *spoilt, *map(_in_two, sorted(self._neighbours)))
+
+    @cached_property
+    def _of_samples(self) -> tuple[re.Pattern[str], ...]:
+        """Numbers of a laboratory that begin with the year of a day of the file: `H21-447`; settings (`TE20-100`) are none."""
+        years = "|".join(sorted({one[2:4] for one in self.knowledge.days if len(one) == 8}))
+        form = rf"(?<![^\W_])(?!te|tr|ti|fa|kv|ma|b\d)[a-z]{{1,2}}(?:{years})[\-/]\d{{3,7}}(?![^\W_]|[.,]\d)"
+        return (re.compile(form),) if years else ()
+
+    @cached_property
+    def _neighbours(self) -> frozenset[tuple[str, str, bool]]:
+        """Two words that follow one another in a part of the patient's name, and whether they are a short part: `LE GO`."""
+        parts = [part for name in self.knowledge.patient_names for part in re.split(r"[\^=,]", repair(name.replace("\0", " ")))]
+        words = [[fold(word).plain for word in SEPARATORS.split(part) if word] for part in parts]
+        # Two short words of which both are particles are in every text: `de la`.
+        return frozenset(
+            (a, b, len(part) == 2 and len(a + b) < _LEAST_PART and b not in _PARTICLES)
+            for part in words
+            for a, b in itertools.pairwise(part)
+            if (a + b).isalpha() and min(len(a), len(b)) > 1
+        )
 
     @cached_property
     def _insured(self) -> tuple[re.Pattern[str], ...]:
@@ -243,6 +265,20 @@ class Known:
     def _is_cut(self, joined: str, parts: list[str]) -> bool:
         """Return whether words are the start of a name whose end a short field cut: `Le Gof`; where all are words it is none."""
         return joined in self._prefixes and len(parts[-1]) > 1 and not all(map(is_word, parts))
+
+
+_PARTICLES = frozenset(["le", "la", "les", "de", "du", "des", "da", "do", "el", "al", "van", "von", "der", "den"])
+
+
+def _in_two(neighbours: tuple[str, str, bool]) -> re.Pattern[str]:
+    """Return the pattern of two words of a name, the second cut at the end of a text; of a short name of two words anywhere."""
+    first, second, short = neighbours
+    least = 0 if first in _PARTICLES else 1
+    starts = "|".join(re.escape(second[:size]) for size in range(len(second), least, -1))
+    gap = "{1,2}" if is_word(first + second) else "{0,2}"
+    anywhere = rf"|{first}[\W_]{gap}{second}(?![^\W_])" if short else ""
+    initial = rf"|{first}[ _]{second[0]}\." if first in _PARTICLES else ""
+    return re.compile(rf"(?<![^\W_])(?:{first}[\W_]{{1,2}}(?:{starts})(?=[\W_]*$){anywhere}{initial})")
 
 
 # What stands where a letter was: question marks, signs of another character set, an escape of the web, of mail or of RTF.
