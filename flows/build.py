@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -19,6 +20,7 @@ from prefect.states import Completed, Failed, State
 import unibase.flows  # noqa: F401  # silences telemetry before Prefect is imported
 from unibase.flows.runs.artifacts import artifacts_of
 from unibase.flows.runs.guard import explained, kind
+from unibase.flows.runs.last_run import noted
 from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import open_run, workforce
@@ -85,7 +87,7 @@ def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State
         study: Path of the study file.
         scheduler: Address of a Dask scheduler; the study's own setting, or a local cluster, when absent.
     """
-    return _run(study, scheduler, list(STAGES), version="")
+    return _run(study, scheduler, _Asked("build", list(STAGES), version=""))
 
 
 @flow(name="nightly", flow_run_name=_named, persist_result=False, log_prints=False)
@@ -96,7 +98,7 @@ def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> Sta
         study: Path of the study file.
         scheduler: As for `build`.
     """
-    return _run(study, scheduler, list(STAGES), version="next")
+    return _run(study, scheduler, _Asked("nightly", list(STAGES), version="next"))
 
 
 @flow(name="stage", flow_run_name=_named, persist_result=False, log_prints=False)
@@ -109,8 +111,8 @@ def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | 
         scheduler: As for `build`.
     """
     if name == "release":
-        return _run(study, scheduler, [], version="")
-    return _run(study, scheduler, [stage(name)], version=None)
+        return _run(study, scheduler, _Asked("stage release", [], version=""))
+    return _run(study, scheduler, _Asked(f"stage {name}", [stage(name)], version=None))
 
 
 _TEAMS: dict[str, Workforce] = {}
@@ -134,15 +136,26 @@ def _failed(error: Exception, log: Path | None) -> State[object]:
     return Failed(name=kind(told), message=str(told))
 
 
-def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[object]:
+class _Asked(NamedTuple):
+    """What a flow was asked for: its name, its stages, and the version it publishes ("" is the study's own, None is none)."""
+
+    name: str
+    stages: list[Stage]
+    version: str | None
+
+
+def _run(study_file: str, scheduler: str | None, asked: _Asked) -> State[object]:
     try:
         study = read_study(study_file)
-        check_sources(study)
-        study.audit.reach_copy()
-        with study.work.owned():
-            ended = _run_stages(study, scheduler, stages, version)
-            _show(study, ended)
-            return ended
+        with noted(study, asked.name) as note:
+            check_sources(study)
+            study.audit.reach_copy()
+            with study.work.owned():
+                note.begins()
+                ended = _run_stages(study, scheduler, asked.stages, asked.version)
+                note.ends(ended.name or "", "" if ended.is_completed() else ended.message or "")
+                _show(study, ended)
+                return ended
     except UserError as error:
         return _failed(error, None)
 

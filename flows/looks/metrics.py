@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -28,6 +29,8 @@ METRICS = {
     "unibase_stage_cpu_seconds": ("Processor time of a stage when it last worked", ("stage",)),
     "unibase_stage_peak_bytes": ("Most memory that one process held until a stage ended", ("stage",)),
     "unibase_running": ("Whether a run holds the workspace now", ()),
+    "unibase_last_run_timestamp_seconds": ("When the last run ended", ("run",)),
+    "unibase_last_run_succeeded": ("Whether the last run ended well; a killed one did not", ("run", "kind")),
     "unibase_release_info": ("The last release that was published", ("version",)),
 }
 """Name of each metric: what it says, and its labels beside `study`."""
@@ -68,6 +71,11 @@ def _units(study: Study) -> Iterable[tuple[str, tuple[str, ...], float]]:
         for kind, count in (("done", one.done), ("quarantined", one.quarantined), ("failed", one.failed)):
             yield "unibase_units", (one.stage, kind), count
     yield "unibase_running", (), status.running
+    if status.last_run and (status.last_run.ended or not status.running):
+        yield "unibase_last_run_succeeded", (status.last_run.run, status.last_run.kind or "Killed"), status.last_run.right
+    if status.last_run and status.last_run.ended:
+        ended = datetime.fromisoformat(status.last_run.ended).timestamp()
+        yield "unibase_last_run_timestamp_seconds", (status.last_run.run,), ended
     if status.release:
         yield "unibase_release_info", (status.release,), 1
     outcomes, moments = read_ledger(study)

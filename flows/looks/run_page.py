@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,9 +51,13 @@ def write_run_page(study: Study, out: Path) -> None:
     with WorkLedger(study.work.work_ledger) as ledger:
         costs = [(one.name, cost) for one in ALL if (cost := last_cost(ledger, one.name))]
     templates = FileSystemLoader(Path(__file__).parent / "templates")
+    status = status_of(study)
+    # Why a run stopped may name a source; its kind does not.
+    last = replace(status.last_run, message="") if status.last_run else None
     page = Environment(loader=templates, autoescape=True, trim_blocks=True).get_template("run.html.j2")
     told = page.render(
-        status=status_of(study),
+        status=status,
+        last_run=last.in_words(status.running) if last else "",
         bars=_bars(costs),
         costs=[(name, cost, _moment(cost.began)) for name, cost in costs],
         first=_moment(min((cost.began for _, cost in costs), default=0)),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.flows.runs.last_run import LastRun, last_run
 from unibase.flows.study.released import published_versions
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.plain_csv import write_plain_csv
@@ -49,12 +50,14 @@ class StudyStatus:
         running: Whether a run holds the workspace now.
         release: Version of the last release; empty when there is none.
         stages: By the moment their last unit ended.
+        last_run: How the last run ended, and if badly why; None before the first.
     """
 
     study: str
     running: bool
     release: str
     stages: tuple[StageCounts, ...]
+    last_run: LastRun | None
 
 
 def status_of(study: Study) -> StudyStatus:
@@ -79,7 +82,8 @@ def status_of(study: Study) -> StudyStatus:
         for stage, moment in sorted(moments.items(), key=lambda item: (item[1], item[0]))
     ]
     released = published_versions(study.path(study.releases) / study.study)
-    return StudyStatus(study.study, study.work.busy(), ".".join(map(str, released[-1])) if released else "", tuple(stages))
+    release = ".".join(map(str, released[-1])) if released else ""
+    return StudyStatus(study.study, study.work.busy(), release, tuple(stages), last_run(study))
 
 
 def status_text(study: Study) -> str:
@@ -96,7 +100,8 @@ def status_text(study: Study) -> str:
     for one in now.stages:
         ended = one.ended[:16].replace("T", " ")
         lines.append(f"{one.stage:<28}{one.taken_in:>9}{one.done:>9}{one.quarantined:>13}{one.failed:>8}   {ended}")
-    lines += ["", f"A run is going on: {'yes' if now.running else 'no'}.   Last release: {now.release or 'none yet'}."]
+    lines += ["", now.last_run.in_words(now.running)] if now.last_run else [""]
+    lines += [f"A run is going on: {'yes' if now.running else 'no'}.   Last release: {now.release or 'none yet'}."]
     if any(one.quarantined for one in now.stages):
         lines.append(f"Why: unibase quarantine list {study.file}")
     lines.append(f"Every file: unibase status {study.file} --files files.csv")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unibase.flows.runs.guard import explained
+from unibase.flows.runs.last_run import noted
 from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import Run, open_run, workforce
@@ -16,6 +17,7 @@ from unibase.flows.stages.link import link
 from unibase.flows.stages.release import publish
 from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.places import TIMELINE
+from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
@@ -23,8 +25,16 @@ from unibase.groundwork.work import WorkLedger
 
 
 @contextmanager
-def _owned_run(study_file: Path, scheduler: str | None, local: bool = False) -> Iterator[Run]:
+def _noted_run(study_file: Path, scheduler: str | None, what: str) -> Iterator[Run]:
+    """Yield a run whose end `unibase status` tells; `what`: as in `LastRun`."""
     study = read_study(study_file)
+    with noted(study, what) as note, _owned_run(study, scheduler) as run:
+        note.begins()
+        yield run
+
+
+@contextmanager
+def _owned_run(study: Study, scheduler: str | None, local: bool = False) -> Iterator[Run]:
     check_sources(study)
     study.audit.reach_copy()
     with study.work.owned(), ProgressBoard() as board:
@@ -48,7 +58,7 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
         scheduler: Address of a Dask scheduler, or None.
         nightly: Publish as the next patch version when anything changed.
     """
-    with _owned_run(study_file, scheduler) as run:
+    with _noted_run(study_file, scheduler, "nightly" if nightly else "build") as run:
         for one in STAGES:
             one(run)
         folder = publish_next(run) if nightly else publish(run)
@@ -84,7 +94,7 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
             stage(name)
         except KeyError as error:
             raise UserError(f"{error.args[0]}, release.") from None
-    with _owned_run(study_file, scheduler) as run:
+    with _noted_run(study_file, scheduler, f"stage {name}") as run:
         if centre is not None and centre not in run.study.centres:
             raise UserError(f"The study has no centre {centre}. It has {', '.join(run.study.centres)}.")
         run.study.audit.append(getpass.getuser(), "stage", 0, {"stage": name, "centre": centre or ""})
@@ -102,7 +112,7 @@ def join_alone(study_file: Path, out: Path) -> str:
     Raises:
         UserError: If there is no timeline yet.
     """
-    with _owned_run(study_file, None, local=True) as run:
+    with _owned_run(read_study(study_file), None, local=True) as run:
         if not TIMELINE.of(run.study.work.root).exists():
             raise UserError(f"There is no timeline to join yet. Build first: unibase build {study_file}")
         linked = link(run)

@@ -27,7 +27,8 @@ def check_sources(study: Study) -> None:
     """
     missing = missing_sources(study)
     if missing:
-        said = f"{len(missing)} sources are missing: nothing is published, a last release stays."
+        counted = "1 source is" if len(missing) == 1 else f"{len(missing)} sources are"
+        said = f"{counted} missing: nothing is published, a last release stays."
         raise SourceAway("\n".join([*missing, f"{said} Look whether the share is mounted, or mend the paths in {study.file}"]))
     if study.features:
         from unibase.imaging.radiomics.settings import read_settings
