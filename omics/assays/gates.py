@@ -168,7 +168,11 @@ def _refuse_failed(names: list[str], sizes: np.ndarray, detected: np.ndarray, re
 
 
 _NO_WAY_BACK = "Give raw counts, which cannot be had back from these values"
-_BACK = {"raised": "Subtract 1", "coverage": "Divide by the length of a read (recount3: transform_counts or compute_read_counts)"}
+_BACK = {
+    "raised": "Subtract 1",
+    "coverage": "Divide by the length of a read (recount3: transform_counts or compute_read_counts)",
+    "combed": "Give raw counts; StringTie's prepDE makes such values of coverage, by the length of a read and by both reads of a pair",
+}
 """What is said of values from which counts can be had back."""
 
 
@@ -179,6 +183,12 @@ def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) 
         Unusable: `not-counts`.
     """
     if unit is None:
+        if told.kind == "unclear":
+            raise Unusable(
+                NOT_COUNTS,
+                f"The matrix holds {told.unit}, and nothing shows which: {'; '.join(told.evidence)}.",
+                "If they are counts, say unit: counts; else give the raw counts.",
+            )
         if told.kind not in COUNTS:
             raise Unusable(
                 NOT_COUNTS,

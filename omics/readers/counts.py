@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 _SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description", "feature_name"}
+_ALIGNMENT = re.compile(r"(?i)\.(bam|sam|cram)$")
 _ALIGNER_WORDS = re.compile(
     r"(Aligned|[._](Aligned|sortedByCoord|sorted|sort|markdup|markdup_sorted|mkdup|dedup|umi_dedup|rmdup|out|toTranscriptome))$"
 )
@@ -135,16 +136,29 @@ def _from_matrix(matrix: Matrix, table: Table) -> AnnData:
             "The rows are transcripts, not genes.",
             "Sum them by gene (tximport), or give the tool's own files (quant.sf, abundance.tsv) with the key transcripts.",
         )
-    samples = samples_of_alignments(matrix.samples) if kind == "featurecounts" else matrix.samples
+    samples, said = _named_by_alignments(matrix.samples, of_files=kind == "featurecounts")
     adata = _build(matrix.values, unique(samples), matrix.features, matrix.symbols, kind)
     if matrix.lengths is not None:
         adata.var["length"] = matrix.lengths
-    adata.uns["evidence"] = [*_written(table), *matrix.evidence, f"names of genes: {matrix.system or 'of no known system'}"]
+    adata.uns["evidence"] = [
+        *_written(table),
+        *matrix.evidence,
+        *said,
+        f"names of genes: {matrix.system or 'of no known system'}",
+    ]
     return _named(adata, samples)
 
 
 def _written(table: Table) -> list[str]:
     return [f"table written with {', '.join(table.traits)}"] if table.traits else []
+
+
+def _named_by_alignments(titles: list[str], *, of_files: bool) -> tuple[list[str], tuple[str, ...]]:
+    """Return the samples of columns, by their files where their maker or every title says that they are; and what is said of it."""
+    if not of_files and not all(_ALIGNMENT.search(title) for title in titles):
+        return titles, ()
+    samples = samples_of_alignments(titles)
+    return samples, (("samples named by the files of aligned reads in the titles",) if samples != titles else ())
 
 
 def samples_of_alignments(files: Sequence[str]) -> list[str]:
@@ -153,16 +167,17 @@ def samples_of_alignments(files: Sequence[str]) -> list[str]:
     Args:
         files: Paths as featureCounts writes them above its columns.
     """
-    names = [_sample_of_alignment(file) for file in files]
+    parts = [re.split(r"[\\/]", file) for file in files]
+    names = [_sample_of_alignment(part[-1]) for part in parts]
     if len(names) > 1 and len(set(names)) == 1:
-        folders = [Path(file).parent.name for file in files]
+        folders = [part[-2] if len(part) > 1 else "" for part in parts]
         return folders if all(folders) and len(set(folders)) == len(folders) else names
     return names
 
 
 def _sample_of_alignment(file: str) -> str:
     """Return the sample's name in the name of a BAM file, without the words that aligners and sorters append."""
-    name = re.sub(r"\.(bam|sam|cram)$", "", Path(file).name)
+    name = _ALIGNMENT.sub("", file)
     while (shorter := _ALIGNER_WORDS.sub("", name)) and shorter != name:
         name = shorter
     return name

@@ -27,7 +27,7 @@ class Told:
     Attributes:
         unit: As the study file's key `unit` names it, or what the values look like when no such unit fits.
         evidence: Sentences for a person.
-        kind: How gates go on: `counts`, `noisy-counts`, `estimated-counts`, or a kind that is refused.
+        kind: How gates go on: `counts`, `noisy-counts`, `estimated-counts`; `unclear`, which is asked about; or a kind that is refused.
     """
 
     unit: str
@@ -83,7 +83,7 @@ def _whole_numbers(x: Values, known: Values) -> Told:
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
     other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _raised(x) or _multiplied(known) or _divided(x) or _too_even(x)
-    if other:
+    if other := other or _unclear(x):
         return other
     if len(sums) > 1:
         evidence.append(f"sums of samples differ by a factor of {sums.max() / sums.min():.2g}")
@@ -104,7 +104,7 @@ def _multiplied(known: Values) -> Told | None:
     """Tell counts of which each is a multiple of one number: both reads of a pair were counted, or they were multiplied."""
     some = known[known > 0].astype(np.int64)
     divisor = int(np.gcd.reduce(some)) if some.size >= 1000 else 1
-    if divisor == 1 or divisor % 10 == 0:
+    if divisor == 1:
         return None
     return Told("counts multiplied by a factor", "scaled", (f"every value is a multiple of {divisor}",))
 
@@ -131,12 +131,24 @@ def _divided(x: Values) -> Told | None:
     if _unit_size_factors(x, 1e-3):
         return Told("counts divided by size factors, rounded", "scaled", ("the size factor of every sample is 1",))
     comb = combed(x)
-    return Told("counts divided or multiplied by a factor, rounded", "scaled", (comb,)) if comb else None
+    return Told("counts divided or multiplied by a factor, rounded", "combed", (comb,)) if comb else None
 
 
 def _too_even(x: Values) -> Told | None:
-    said = less_than_counting(x) or parted_too_evenly(x) or _no_single_reads(x)
+    said = less_than_counting(x) or parted_too_evenly(x)
     return Told("FPKM, TPM or normalised values, rounded", "scaled", (said,)) if said else None
+
+
+_MANY_GENES, _SHALLOW = 8_000, 1e6
+"""Genes that a sample of rounded FPKM has, at least, and what its values add up to, at most: shallow libraries have both, too."""
+
+
+def _unclear(x: Values) -> Told | None:
+    """Tell what counts seldom look like, and rounded values often: nobody can tell, and the user is asked."""
+    said = _no_single_reads(x)
+    if not said and np.median((x > 0).sum(axis=1)) >= _MANY_GENES and np.median(np.nansum(x, axis=1)) < _SHALLOW:
+        said = f"samples have values of {_MANY_GENES:,} genes and more, which add up to less than a million"
+    return Told("counts, or values that were divided and rounded", "unclear", (said,)) if said else None
 
 
 def _gaps(x: Values) -> bool:

@@ -235,3 +235,26 @@ def test_alignments_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) 
     body = [f"{gene}\t1\t1\t9\t+\t9\t" + "\t".join(map(str, COUNTS[:, i])) for i, gene in enumerate(GENES)]
     (tmp_path / "x.txt").write_text("\n".join([head, *body]) + "\n")
     as_it_is(tmp_path / "x.txt")
+
+
+TITLES = [
+    # Titles of a plain matrix, and the samples that they name: the rule of featureCounts' own tables.
+    (["/data/run/lyon.bam", "/data/run/CHU-été.bam"], ["lyon", "CHU-été"]),
+    (["/data/lyon.sorted.bam", "/data/CHU-été.markdup.sorted.bam"], ["lyon", "CHU-été"]),
+    (["lyonAligned.sortedByCoord.out.bam", "CHU-étéAligned.sortedByCoord.out.bam"], ["lyon", "CHU-été"]),
+    ([r"D:\runs\lyon.cram", r"D:\runs\CHU-été.cram"], ["lyon", "CHU-été"]),
+    (["/star/lyon/Aligned.out.bam", "/star/CHU-été/Aligned.out.bam"], ["lyon", "CHU-été"]),
+    # One title that is none leaves all as they are.
+    (["lyon.sorted.bam", "CHU-été"], ["lyon.sorted.bam", "CHU-été"]),
+    (["lyon.sorted", "CHU-été.sorted"], ["lyon.sorted", "CHU-été.sorted"]),
+]
+
+
+@pytest.mark.parametrize(("titles", "samples"), TITLES)
+def test_titles_of_a_plain_matrix_that_are_files_of_aligned_reads(titles: list[str], samples: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "matrix.tsv"
+    rows = ["\t".join(["gene_id", *titles]), *("\t".join([gene, *map(str, COUNTS[:2, i])]) for i, gene in enumerate(GENES))]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    adata = read_counts(path)
+    assert list(map(str, adata.obs_names)) == samples
+    assert any("files of aligned reads" in line for line in adata.uns["evidence"]) == (samples != titles)
