@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from unibase.imaging.confidentiality import coding_schemes, colour_profile, values
+from unibase.imaging.confidentiality.embedded import clinical_document, surfaces
 from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.objects import CLINICAL_DOCUMENT, EMBEDDED, OBJ, STL
 from unibase.imaging.confidentiality.policy import Action, Policy
 from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.standard import EDITION
@@ -84,12 +86,9 @@ class Job:
             return self.identifiers.clean_code(raw, encodings, action == "free code")
         if action == "registered":
             return self._registered(raw)
-        if action == "uid":
+        if action == "uid" or action == "reference":
             self.source_uids.add(raw)
-            return self.uids.replace(raw)
-        if action == "reference":
-            self.source_uids.add(raw)
-            return self.uids.refer(raw)
+            return self.uids.replace(raw) if action == "uid" else self.uids.refer(raw)
         if action == "date":
             return self._date(vr, raw)
         if action == "check":
@@ -98,10 +97,10 @@ class Job:
             return values.age(raw)
         if action == "subject":
             return pad(self.subject_id, "LO")
-        if action == "empty":
-            return b""
-        if action == "dummy":
-            return values.dummy(vr)
+        if action == "empty" or action == "dummy":
+            return b"" if action == "empty" else values.dummy(vr)
+        if action == "document":
+            return self._document(vr, raw)
         raise AssertionError(f"{action} is not an action on a value")
 
     def _coded(self, vr: str, raw: bytes, encodings: tuple[str, ...], scheme: bytes) -> bytes:
@@ -109,6 +108,20 @@ class Job:
         clean = self.identifiers.clean_value
         said, named = clean(scheme, "SH", encodings, "term"), clean(raw, vr, encodings, "retained")
         return named if coding_schemes.gives(said, named) else clean(raw, vr, encodings, "term")
+
+    def _document(self, vr: str, raw: bytes) -> bytes:
+        """Return a document written anew, or what is true of it: its MIME type, and that no name stands in it."""
+        if vr != "OB":
+            return pad(b"NO" if vr == "CS" else EMBEDDED[self.sop_class], vr)
+        if self.sop_class == CLINICAL_DOCUMENT:
+            return pad(clinical_document.clean(raw, self), "LT")
+        made = surfaces.stl(raw) if self.sop_class == STL else self._wavefront(raw)
+        return self._bytes(pad(made, "LT" if self.sop_class != STL else "OB"))
+
+    def _wavefront(self, raw: bytes) -> bytes:
+        written = surfaces.obj if self.sop_class == OBJ else surfaces.mtl
+        # Objects that refer to each other name a material alike.
+        return written(raw, lambda name: b"material" + self.uids.one(b"material " + name).rpartition(b".")[2][:12])
 
     def _registered(self, raw: bytes) -> bytes:
         if not any(self.identifiers.number_tells(arc) for arc in raw.decode("latin-1").strip(" \0").split(".")):

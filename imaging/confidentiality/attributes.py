@@ -78,6 +78,14 @@ WAVEFORM_ANNOTATIONS = _tag("WaveformAnnotationSequence")
 
 ICC_PROFILE = _tag("ICCProfile")
 
+OF_DOCUMENTS = {
+    _tag("EncapsulatedDocument"): "OB",
+    _tag("MIMETypeOfEncapsulatedDocument"): "LO",
+    _tag("BurnedInAnnotation"): "CS",
+    _tag("EncapsulatedDocumentLength"): "",
+}
+"""A document and what is said of it, with the VR of what stays in the objects whose document is written anew."""
+
 NEVER = _tags(
     "PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar HL7InstanceIdentifier RetrieveURI RetrieveURL StorageURL "
     "PixelDataProviderURL FolderAccessURI FileAccessURI StoredInstanceBaseURI ContactURI ContactDisplayName OwnerID MACParametersSequence"

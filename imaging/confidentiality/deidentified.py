@@ -221,12 +221,7 @@ def _clean(
         facts, objects.Permits("structured" in policy.enabled, policy.image_rules, source.pixels != "copied")
     )
     source.settle_pixels(facts)
-    if isinstance(header, TreeHeader):  # The fast path takes no overlays.
-        hidden_contents.refuse_embedded_overlay(top, source.encoding)
-        if facts["SOPClassUID"] in objects.WAVEFORMS:
-            hidden_contents.refuse_voices(header.elements)
-    elif facts["SOPClassUID"] in objects.WAVEFORMS:
-        raise NotFast
+    _refuse_hidden(header, source, facts["SOPClassUID"])
     subject = _subject(task, top, encodings)
     person = task.lookup.persons.get(subject.subject_id)
     if person is not None:
@@ -242,12 +237,22 @@ def _clean(
         subject_id=str(subject.subject_id).encode(),
         shift_days=subject.shift_days,
         uids=_uid_map(task.key),
-        identifiers=gatherer.identifiers(encodings, _known(task, subject)),
+        identifiers=gatherer.identifiers(encodings, _known(task, subject) + source.said_in_document(policy.enabled)),
         local_zone=zone.strip(b" \0") if is_zone(zone) else b"",
         blanked=source.pixels == "blanked",
         offset=_offset(task.index.get(subject.subject_id), top.get(STUDY_DATE, b""), subject.shift_days, policy),
     )
     return header.clean(job, encodings), job, facts
+
+
+def _refuse_hidden(header: FastHeader | TreeHeader, source: Source, sop_class: str) -> None:
+    """Raise for what an object must not hold beside its header; `NotFast` where only the complete path can tell."""
+    if isinstance(header, TreeHeader):  # The fast path takes no overlays.
+        hidden_contents.refuse_embedded_overlay(source.top, source.encoding)
+        if sop_class in objects.WAVEFORMS:
+            hidden_contents.refuse_voices(header.elements)
+    elif sop_class in objects.WAVEFORMS or sop_class in objects.EMBEDDED:
+        raise NotFast
 
 
 def source_elements(path: Path | str) -> list[Element]:

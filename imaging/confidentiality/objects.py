@@ -74,6 +74,10 @@ SUPPORTED = {
         "88.59": "Key Object Selection",
         "88.67": "X-Ray Radiation Dose SR",
         "88.68": "Radiopharmaceutical Radiation Dose SR",
+        "104.2": "Encapsulated CDA",
+        "104.3": "Encapsulated STL",
+        "104.4": "Encapsulated OBJ",
+        "104.5": "Encapsulated MTL",
     }.items()
 }
 """What passes when its header gives no cause for doubt."""
@@ -110,8 +114,6 @@ DOCUMENTS = {
     _BASE + suffix: name
     for suffix, name in {
         "104.1": "Encapsulated PDF",
-        "104.2": "Encapsulated CDA",
-        "104.3": "Encapsulated STL",
         "9.4.1": "Basic Voice Audio",
         "9.4.2": "General Audio",
         "88.40": "Procedure Log",
@@ -124,14 +126,18 @@ _PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2
 _CROSS_SECTIONAL = frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "130", "128.1")})
 _SLIDES = _BASE + "77.1.6"
 _PARAMETRIC_MAP = _BASE + "30"
+CLINICAL_DOCUMENT, STL, OBJ, MTL = (_BASE + suffix for suffix in ("104.2", "104.3", "104.4", "104.5"))
+EMBEDDED = {CLINICAL_DOCUMENT: b"text/XML", STL: b"model/stl", OBJ: b"model/obj", MTL: b"model/mtl"}
+"""Documents that are read by their grammar and written anew, and their MIME types (PS3.3 C.24.2)."""
 _STRUCTURED = frozenset(
-    {_BASE + suffix for suffix in ("88.11", "88.22", "88.33", "88.34", "88.35", "88.50", "88.59", "88.65", "88.67", "88.68")}
+    {CLINICAL_DOCUMENT}
+    | {_BASE + suffix for suffix in ("88.11", "88.22", "88.33", "88.34", "88.35", "88.50", "88.59", "88.65", "88.67", "88.68")}
 )
 WAVEFORMS = frozenset({_BASE + suffix for suffix in ("9.1.1", "9.1.2", "9.1.3", "9.1.4", "9.2.1", "9.5.1", "9.6.1")})
 """Samples of the heart, of pressures and of breath: their data stay, and their annotations are cleaned as texts."""
 _GROUPS = {
-    "all": frozenset(SUPPORTED),
-    "pictures": frozenset(SUPPORTED) - {_PARAMETRIC_MAP} - WAVEFORMS,
+    "all": frozenset(SUPPORTED) - frozenset(EMBEDDED),
+    "pictures": frozenset(SUPPORTED) - {_PARAMETRIC_MAP} - WAVEFORMS - frozenset(EMBEDDED),
     "images": _PROJECTION | _CROSS_SECTIONAL,
     "cross": _CROSS_SECTIONAL,
     "ct": frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2")}),
@@ -284,7 +290,8 @@ def _unsupported(sop_class: str) -> Unusable:
         return Unusable(
             reasons.UNSUPPORTED_OBJECT,
             f"It is a document ({DOCUMENTS[sop_class]}) that names persons in a form that no rule reads.",
-            "Leave it out. What the study needs of it can come as a table of the centre, in `clinical`.",
+            "Leave it out, or export its pages as images (Secondary Capture), which `unibase pixels` lets a person review. "
+            "What the study needs of it can come as a table of the centre, in `clinical`.",
         )
     return Unusable(
         reasons.UNSUPPORTED_OBJECT,

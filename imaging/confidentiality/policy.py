@@ -26,7 +26,7 @@ from typing import Literal
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
 from unibase.imaging.confidentiality import attributes, standard
-from unibase.imaging.confidentiality.objects import WAVEFORMS
+from unibase.imaging.confidentiality.objects import EMBEDDED, WAVEFORMS
 from unibase.imaging.confidentiality.study_rules import FrozenRule, PrivateName, RuleAction, private_name, tag_of
 from unibase.imaging.confidentiality.texts.folding import fold
 from unibase.imaging.options import DeidentifyOptions
@@ -54,6 +54,7 @@ Action = Literal[
     "age",  # over 89 years becomes 90
     "recurse",  # a sequence: its items are treated attribute by attribute
     "subject",  # becomes the subject_id
+    "document",  # a document inside the object: written anew from what its grammar reads, and what is said of it
 ]
 
 
@@ -125,6 +126,10 @@ class Policy:
     def _decide(self, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
         if tag in self._ruled:
             return self._by_rule(self._ruled[tag], vr)
+        if tag in attributes.OF_DOCUMENTS and sop_class in EMBEDDED and not nested:
+            # Its length is told by the value; a document of another VR is none.
+            wanted = attributes.OF_DOCUMENTS[tag]
+            return "document" if vr == wanted else "remove"
         group = tag >> 16
         if tag & 0xFFFF == 0 or tag in attributes.REPLACED or group < 8 or group >= 0xFFFA:
             return "remove"

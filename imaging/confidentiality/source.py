@@ -14,11 +14,13 @@ from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE
+from unibase.imaging.confidentiality.embedded import clinical_document
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast, Purpose
 from unibase.imaging.confidentiality.pixel_element import PixelElement, incomplete
 from unibase.imaging.confidentiality.policy import Policy
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.structure import Encoding, malformed
+from unibase.imaging.confidentiality.texts.known import Knowledge
 from unibase.imaging.dicom.opened import without_preamble
 
 _WHOLE = 64 * 2**20
@@ -36,6 +38,7 @@ _ENCAPSULATED_PREFIXES = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
 _STREAMED = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.10")
 STUDY, SERIES, INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
 PATIENT_ID, STUDY_DATE = 0x00100020, 0x00080020
+DOCUMENT = 0x00420011
 PATIENT_NAME, BIRTH_DATE, SEX = 0x00100010, 0x00100030, 0x00100040
 _NOTED = frozenset(objects.FACTS) | {STUDY, SERIES, INSTANCE, PATIENT_ID, STUDY_DATE, CHARACTER_SET, TIME_ZONE}
 _NOTED |= {PATIENT_NAME, BIRTH_DATE, SEX}
@@ -144,6 +147,19 @@ class Source:
         if self._sop_class in objects.OF_NO_EXAM:  # A DICOMDIR says what it is in its meta information alone.
             result.setdefault("SOPClassUID", self._sop_class)
         return result
+
+    def said_in_document(self, retained: frozenset[str]) -> tuple[Knowledge, ...]:
+        """Return what a clinical document inside says of persons; nothing of other objects.
+
+        Args:
+            retained: Options of PS3.15 in force: days that are retained are not sought.
+
+        Raises:
+            Unusable: `unsupported-object`, when it is no clinical document.
+        """
+        if self._sop_class != objects.CLINICAL_DOCUMENT or DOCUMENT not in self.top:
+            return ()
+        return (clinical_document.what_it_knows(self.top[DOCUMENT], dated="full_dates" not in retained),)
 
     def settle_pixels(self, facts: Mapping[str, str]) -> None:
         """Find what is no pixel in the pixel element.
