@@ -195,7 +195,7 @@ class Identifiers:
 
     def _names_person(self, code: str, free: bool) -> bool:
         plain = fold(code).plain.strip()
-        if _TWO_NUMBERS.fullmatch(plain) and self.known.days.spans(plain):
+        if (_TWO_NUMBERS.fullmatch(plain) and self.known.days.spans(plain)) or plain in self._years:
             return True
         if not plain or _SHORT_NUMBER.fullmatch(plain):
             return False
@@ -220,6 +220,10 @@ class Identifiers:
         if word.isdigit():
             return len(word) > MOST_DIGITS
         return not allowed(word, technical=True, extra=extra) or (_is_numbered(word) and is_unknown_code(word, extra))
+
+    @cached_property
+    def _years(self) -> frozenset[str]:
+        return frozenset(f"{day.year:04d}" for day in self.known.days.days)
 
     @cached_property
     def _needles(self) -> dict[bytes, str]:

@@ -231,9 +231,9 @@ def test_numbers_codes_and_uids_of_vocabularies_tell_no_day(tmp_path: Path) -> N
 
 NAMES = {
     "TAP LEBOEUF portal": "TAP portal",
-    "TAP Le Bœuf portal": "TAP Le portal",
+    "TAP Le Bœuf portal": "TAP portal",
     "lebœuf_duval": "",
-    "DUVAL-LE BOEUF Zoé thorax": "LE thorax",
+    "DUVAL-LE BOEUF Zoé thorax": "thorax",
     "TAP D U V A L": "TAP",
     "TAP D.U.V.A.L portal": "TAP portal",
     "TAP Kermar": "TAP",

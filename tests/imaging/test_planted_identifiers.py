@@ -61,6 +61,8 @@ CODES = {
     b"9 7 ": b"REMOVED ",
     b"27_II ": b"REMOVED ",
     b"27\\02 ": b"REMOVED\\REMOVED ",
+    b"1961": b"REMOVED ",
+    b"1024": b"1024",
     b"27 3": b"27 3",
     b"1 2 ": b"1 2 ",
     b"27\\03 ": b"27\\03 ",

@@ -258,9 +258,13 @@ class Known:
             for last in matches[place + 1 : place + 3]:
                 parts.append(last[0])
                 joined = "".join(parts)
-                if (joined in self.words and len(joined) >= _LEAST_PART) or self._is_cut(joined, parts):
+                if self._is_divided(joined) or self._is_cut(joined, parts):
                     found.append((first.start(), last.end()))
         return found
+
+    def _is_divided(self, joined: str) -> bool:
+        """Return whether words are a name or two of one, broken elsewhere: `Mart inez`, `Leg off`."""
+        return (joined in self.words and len(joined) >= _LEAST_PART) or (joined in self.joined and len(joined) > _LEAST_PART)
 
     def _is_cut(self, joined: str, parts: list[str]) -> bool:
         """Return whether words are the start of a name whose end a short field cut: `Le Gof`; where all are words it is none."""
