@@ -20,6 +20,8 @@ from unibase.releases.images.shipped import Voxels
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 HARMONISED = "combat_"
 """Beginning of the columns of the analysis table that hold harmonised values."""
+TIMES = ("AVAL", "AVAL_MIN", "AVAL_MAX", "ENTRY")
+"""Columns of `adtte` that are days from the index, where it has them."""
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-+.][0-9A-Za-z.-]+)?")
 
 
@@ -171,24 +173,39 @@ class ReleaseInputs:
             )
 
     def _check_numbers(self) -> None:
-        """Check that no value is infinite and no time ends before its index: means, curves and JSON have no place for them.
+        """Check that no number is infinite and no time is below 0: means, curves and JSON have no place for them.
+
+        What is no number (NaN), and a feature that is infinite, is written as an empty cell.
 
         Raises:
             UserError: With the columns, or the endpoints.
         """
-        kinds = scan(self.analysis).collect_schema()
-        floats = [name for name, kind in kinds.items() if kind.is_float()]
-        found = scan(self.analysis).select(pl.col(floats).is_infinite().any()).collect(engine="streaming")
-        if endless := [name for name in floats if found[name][0]]:
+        numbers: dict[str, Source] = {"analysis": self.analysis, "subjects": self.subjects}
+        numbers |= {} if self.bds is None else {"bds": self.bds}
+        for name, table in numbers.items():
+            _check_finite(name, table)
+        times = [column for column in TIMES if column in self.adtte.columns]
+        wrong = pl.any_horizontal((pl.col(times) < 0) | ~pl.col(times).is_finite())
+        rows = scan(self.adtte).with_columns(pl.col(times).cast(pl.Float64)).filter(wrong).select("PARAMCD").unique().collect()
+        if rows.height:
             raise UserError(
-                f"The analysis table holds infinite values in {', '.join(endless[:5])}. Leave these cells empty and build it again."
+                f"The adtte table holds times below 0 or without end in {', '.join(rows['PARAMCD'].sort())}. "
+                f"Correct them, or leave {' or '.join(times)} empty."
             )
-        times = scan(self.adtte).select("PARAMCD", pl.col("AVAL").cast(pl.Float64)).collect()
-        wrong = times.filter((pl.col("AVAL") < 0) | ~pl.col("AVAL").is_finite())["PARAMCD"].unique().sort().to_list()
-        if wrong:
-            raise UserError(
-                f"The adtte table holds times below 0 or without end in {', '.join(wrong)}. Correct them, or leave AVAL empty."
-            )
+
+
+def _check_finite(name: str, table: Source) -> None:
+    """Refuse a table that holds infinite values: an empty cell says that a value is missing, and has its reason.
+
+    Raises:
+        UserError: With the columns.
+    """
+    floats = [column for column, kind in scan(table).collect_schema().items() if kind.is_float()]
+    found = scan(table).select(pl.col(floats).is_infinite().any()).collect(engine="streaming")
+    if endless := [column for column in floats if found[column][0]]:
+        raise UserError(
+            f"The {name} table holds infinite values in {', '.join(endless[:5])}. Leave these cells empty and build it again."
+        )
 
 
 def _check_centres(subjects: pl.DataFrame) -> None:

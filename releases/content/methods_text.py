@@ -39,7 +39,8 @@ def _model_sentences(model: Mapping[str, Any]) -> list[str]:
     """Say what the values of an assay were learned on, and whether earlier releases rest on another model."""
     if not model:
         return []
-    text = f"Its model {str(model['digest'])[:12]} was learned on {model['samples']} samples"
+    many = f"at least {model['samples']}" if model["samples"] else "a few"
+    text = f"Its model {str(model['digest'])[:12]} was learned on {many} samples"
     fits = len(model.get("history", []))
     again = f" It is fit number {fits}; values of releases made with an earlier model differ." if fits > 1 else ""
     return [f"{text} and applied unchanged to those and to all later samples.{again}"]

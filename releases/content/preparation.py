@@ -18,23 +18,28 @@ from unibase.groundwork.files import write_json
 from unibase.releases.content.wide_tables import CELLS
 
 FILE = "preparation.json"
+STEPS = 20
+"""Steps in which a mean is told, to a standard deviation."""
+MOST_LEVELS = 12
+FIRST = 200
+"""A variable of so many whole numbers, or fewer, is one of levels: its mean tells counts of persons. Whether it is one is asked of the `FIRST` rows first."""
 
 
 class Learned(TypedDict):
-    """What the training subjects teach of one variable: their mean, standard deviation (n - 1), and how many have a value."""
+    """What the training subjects teach of one variable: their mean and their standard deviation (n - 1)."""
 
     mean: float
     sd: float
-    known: int
 
 
-def write_preparation(folder: Path) -> None:
-    """Write `preparation.json`: scheme, held out and variable of the table `analysis` to its mean, spread and known values.
+def write_preparation(folder: Path, min_cell: int) -> None:
+    """Write `preparation.json`: scheme, held out and variable of the table `analysis` to its mean and spread, coarsely.
 
     A variable that does not vary among the training subjects, or that fewer than half of them have, is left out.
 
     Args:
         folder: Release that is being built, with its tables `analysis` and `splits`.
+        min_cell: Smallest count of persons that may be told.
     """
     splits = pl.read_parquet(folder / "tables" / "splits.parquet").filter(pl.col("part") == "train")
     analysis = folder / "tables" / "analysis.parquet"
@@ -46,30 +51,71 @@ def write_preparation(folder: Path) -> None:
     }
     for names, values in _blocks(analysis, len(subjects)):
         for (scheme, held_out), train in trained.items():
-            found.setdefault(scheme, {}).setdefault(held_out, {}).update(_usable(names, values[train]))
+            found.setdefault(scheme, {}).setdefault(held_out, {}).update(_usable(names, values[train], min_cell))
     write_json(folder / FILE, found)
 
 
-def _usable(names: list[str], values: np.ndarray) -> dict[str, Learned]:
-    learned = dict(zip(names, learn(values), strict=True))
-    return {name: one for name, one in learned.items() if one["sd"] > 0 and 2 * one["known"] >= len(values)}
+def _usable(names: list[str], values: np.ndarray, min_cell: int) -> Iterator[tuple[str, Learned]]:
+    """Yield what is told of each variable that varies, and that half of the subjects have."""
+    for name, column in zip(names, values.T, strict=True):
+        known = column[~np.isnan(column)]
+        if 2 * len(known) >= len(column) and known.min() < known.max():
+            yield name, learn(known, min_cell)
 
 
-def learn(values: np.ndarray) -> list[Learned]:
-    """Return what subjects teach of each variable.
+def learn(known: np.ndarray, min_cell: int) -> Learned:
+    """Return what may be told of the values that training subjects have of a variable, of which there are at least two.
+
+    Whoever prepares a model publishes these numbers with it. The exact mean of a flag is a count over a count, of any mean the
+    digits tell over how many subjects it was taken, and two parts of a split differ by the persons of a centre. So:
+
+    - of two values, the share of the rarer one is told to within `min_cell` subjects, as the middle of what that leaves open;
+    - of a few whole numbers, the mean is told in steps that `min_cell` subjects can make;
+    - of all others, in steps of a twentieth of the spread or more.
 
     Args:
-        values: Values of the training subjects, NaN where missing, shape (subjects, variables).
+        known: Values, none missing, shape (subjects,).
+        min_cell: Smallest count of persons that may be told.
 
     Example:
-        >>> learn(np.array([[1.0, np.nan], [3.0, np.nan]]))[0] == {"mean": 2.0, "sd": 2**0.5, "known": 2}
+        >>> learn(np.array([0.0] * 90 + [1.0] * 10), 11) == learn(np.array([0.0] * 97 + [1.0] * 3), 11)
         True
+        >>> learn(np.linspace(0, 100, 101), 11)
+        {'mean': 50.0, 'sd': 30.0}
     """
-    known = ~np.isnan(values)
-    counts = known.sum(axis=0)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(counts, 1)
-    sd = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / np.maximum(counts - 1, 1))
-    return [{"mean": float(m), "sd": float(s), "known": int(n)} for m, s, n in zip(mean, sd, counts, strict=True)]
+    low, width, few = float(known.min()), float(known.max() - known.min()), min(min_cell / len(known), 0.5)
+    levels = _levels(known)
+    if levels == 2:
+        upper = _share(float((known > low).mean()), _one_digit(few))
+        return {"mean": _plain(low + width * upper), "sd": _plain(width * float(np.sqrt(upper * (1.0 - upper))))}
+    spread = float(np.std(known, ddof=1))
+    step = _one_digit(max(spread / STEPS, width * few if levels else 0.0))
+    return {"mean": _plain(round(float(np.mean(known)) / step) * step), "sd": _plain(max(round(spread / step), 1) * step)}
+
+
+def _levels(known: np.ndarray) -> int:
+    """Return how many values there are, if two or a few whole numbers; else 0. The first rows tell most of them, without a sort."""
+    if len(np.unique(known[:FIRST])) > MOST_LEVELS:
+        return 0
+    levels = np.unique(known)
+    whole = len(levels) <= MOST_LEVELS and bool((levels == np.round(levels)).all())
+    return len(levels) if whole or len(levels) == 2 else 0
+
+
+def _share(share: float, step: float) -> float:
+    """Return the middle of the step in which the rarer one of two values lies, as the share of the upper one."""
+    rarer = float(min((np.floor(min(share, 1.0 - share) / step + 1e-9) + 0.5) * step, 0.5))
+    return rarer if share <= 0.5 else 1.0 - rarer
+
+
+def _one_digit(number: float) -> float:
+    """Return the next number of one digit: 0.021 gives 0.03."""
+    power = 10.0 ** np.floor(np.log10(number))
+    return float(np.ceil(number / power - 1e-9) * power)
+
+
+def _plain(number: float) -> float:
+    return float(f"{number:.4g}")
 
 
 def _blocks(analysis: Path, rows: int) -> Iterator[tuple[list[str], np.ndarray]]:

@@ -203,7 +203,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add, inputs.leaving)
     if inputs.splits is not None:
-        write_preparation(folder)
+        write_preparation(folder, inputs.min_cell)
         write_subject_splits(folder / "timeline", pl.read_parquet(folder / "tables" / "splits.parquet"))
     described = dictionary.build(
         {table.name: counted[table.name] for table in TABLES if table.name in counted},
@@ -302,6 +302,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
     counts = weighed.cohort.counts
     promised = disclosure_policy.promised(inputs.policy)
     shapes = {name: width for name, ((_, width), _) in content.modalities.items()}
+    settings = harmonised_counts.of_models(inputs.settings, inputs.min_cell)
     return {
         "format": FORMAT,
         "study": inputs.study,
@@ -312,8 +313,8 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
             name: {"subjects": counts[cohort_counts.Cell(has=name)], "variables": width} for name, width in shapes.items()
         },
         "subject_codes": {column: list(codes) for column, codes in inputs.subject_codes.items()},
-        "settings": dict(inputs.settings),
-        "settings_digest": digest_of(inputs.settings),
+        "settings": settings,
+        "settings_digest": digest_of(settings),
         "source_digests": dict(inputs.source_digests),
         "software": dict(inputs.software),
         "key_fingerprint": inputs.key_fingerprint,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from unibase.groundwork.files import atomic_file
 
@@ -42,7 +43,8 @@ def subject_blocks(
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of `subjects`, in order of subject and then of `order`; at least one frame, which may be empty.
 
-    A subject is never cut in two, so one with more rows than a block has makes a larger block.
+    A subject is never cut in two, so one with more rows than a block has makes a larger block. What is no finite number, as
+    features of a region of one grey level are, is null: an empty cell.
 
     Args:
         source: The table; rows of other subjects, or of none, are left out.
@@ -53,6 +55,7 @@ def subject_blocks(
     """
     rows = scan(source)
     names = columns(source)
+    finite = [pl.when(cs.float().is_finite()).then(cs.float())]
     keys = list(dict.fromkeys([column, *(name for name in order if name in names)]))
     mine = pl.col(column).is_in(subjects.unique().implode()).fill_null(False)
     sizes = rows.filter(mine).group_by(column).agg(pl.len().alias("rows")).sort(column).collect()
@@ -64,7 +67,7 @@ def subject_blocks(
     ranges = sizes.with_columns(block.alias("block")).group_by("block").agg(low=pl.col(column).min(), high=pl.col(column).max())
     for low, high in ranges.sort("low").select("low", "high").iter_rows():
         # A range lets Parquet skip the row groups of other subjects by their statistics.
-        found = rows.filter(pl.col(column).is_between(low, high) & mine).collect()
+        found = rows.filter(pl.col(column).is_between(low, high) & mine).with_columns(finite).collect()
         yield found.sort(keys, nulls_last=False, maintain_order=True)
 
 

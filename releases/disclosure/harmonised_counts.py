@@ -1,4 +1,4 @@
-"""The record of a harmonisation across centres, with its counts of persons as they may be shown."""
+"""What was fitted on persons (harmonisations, frozen models), with its counts of persons as they may be shown."""
 
 from __future__ import annotations
 
@@ -31,3 +31,26 @@ def masked(made: Mapping[str, Any], min_cell: int) -> dict[str, object]:
 
 def _down(count: int, min_cell: int) -> int | None:
     return None if is_small(int(count), min_cell) else int(count) // min_cell * min_cell
+
+
+def of_models(settings: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+    """Return settings of a release with the samples of every fit of a model down to multiples of `min_cell`.
+
+    Who has a sample has the assay: a count that may be hidden elsewhere. Two fits, or two versions, may differ by a few.
+
+    Args:
+        settings: Settings; `models` holds, by assay, `samples` and the `history` of fits.
+        min_cell: Smallest count that may be shown.
+
+    Example:
+        >>> of_models({"models": {"rna": {"samples": 43, "history": [{"samples": 9}]}}}, 11)
+        {'models': {'rna': {'samples': 33, 'history': [{'samples': 0}]}}}
+    """
+    models = {name: _fit_down(model, min_cell) for name, model in dict(settings.get("models") or {}).items()}
+    return {**settings, **({"models": models} if models else {})}
+
+
+def _fit_down(fit: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+    told = {"samples": int(fit["samples"]) // min_cell * min_cell} if "samples" in fit else {}
+    past = {"history": [_fit_down(one, min_cell) for one in fit["history"]]} if "history" in fit else {}
+    return {**fit, **told, **past}

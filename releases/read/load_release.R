@@ -1,16 +1,16 @@
 # Loads this release into plain R: source("load_release.R"); release <- load_release("."); release$rna$X[1:3, 1:3]
 # Needs rhdf5 (Bioconductor) for the matrices and survival (in every R) for the endpoints. Subjects are text, never numbers.
 load_release <- function(folder = ".") {
-  words <- read.csv(file.path(folder, "dictionary", "dictionary.csv"), colClasses = "character", check.names = FALSE)
+  words <- read.csv(file.path(folder, "dictionary", "dictionary.csv"), colClasses = "character", check.names = FALSE, encoding = "UTF-8")
   table_of <- function(name) {
     path <- file.path(folder, "csv", paste0(name, ".csv"))
     if (!file.exists(path)) return(NULL)                     # too large for CSV: see the modalities, or tables/*.parquet
-    first <- names(read.csv(path, nrows = 1, check.names = FALSE))
+    first <- names(read.csv(path, nrows = 1, check.names = FALSE, encoding = "UTF-8"))
     mine <- words[words$table == name, ]                     # types as the dictionary says, never guessed: "F" is a sex, not FALSE
     types <- setNames(mine$type[match(first, mine$column)], first)
     types[first %in% c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID")] <- "string"
     as_read <- c(string = "character", integer = "numeric", float = "numeric", boolean = "logical", date = "character", datetime = "character")
-    frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(unname(as_read[types]), first))
+    frame <- read.csv(path, check.names = FALSE, na.strings = "", encoding = "UTF-8", colClasses = setNames(unname(as_read[types]), first))
     for (column in first[types %in% "date"]) frame[[column]] <- as.Date(frame[[column]])
     for (column in first[types %in% "datetime"]) frame[[column]] <- as.POSIXct(frame[[column]], format = "%Y-%m-%dT%H:%M:%S", tz = "UTC")
     if (name %in% c("subjects", "analysis")) rownames(frame) <- frame$subject_id
@@ -45,6 +45,25 @@ load_release <- function(folder = ".") {
     survival::Surv(e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0), ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2")
   }
   release$Surv <- lapply(split(release$adtte, release$adtte$PARAMCD), function(e) setNames(surv_of(e), e$subject_id))
+  parts <- release$splits[release$splits$scheme == "centre", ]
+  known <- release$subjects[[if (is.null(release$subjects$centres)) "centre" else "centres"]]
+  known <- strsplit(ifelse(is.na(known), "", known), ";")
+  sides_of <- function(centre) {                             # who is of several centres is on neither side
+    mine <- parts[parts$held_out == centre, ]
+    if (NROW(mine)) return(list(train = mine$subject_id[mine$part == "train"], test = mine$subject_id[mine$part == "test"]))
+    test <- vapply(known, identical, NA, centre)
+    list(train = release$subjects$subject_id[lengths(known) > 0 & !vapply(known, function(of) centre %in% of, NA)], test = release$subjects$subject_id[test])
+  }
+  release$held_out <- sapply(sort(unique(if (NROW(parts)) parts$held_out else unlist(known)), method = "radix"), sides_of, simplify = FALSE)
+  data_of <- function(e) {                                   # what is known at the index, with time, event and entry (-1 from the start)
+    low <- if (is.null(e$AVAL_MIN)) e$AVAL else ifelse(is.na(e$AVAL), e$AVAL_MIN, e$AVAL)
+    high <- if (is.null(e$AVAL_MAX)) e$AVAL else ifelse(is.na(e$AVAL), e$AVAL_MAX, e$AVAL)
+    event <- e$CNSR == 0                                     # a time known in part is the middle of what is possible
+    end <- data.frame(subject_id = e$subject_id, time = ifelse(event, (low + high) / 2, low), event, entry = if (is.null(e$ENTRY)) -1 else ifelse(is.na(e$ENTRY), -1, e$ENTRY))
+    own <- c("subject_id", setdiff(names(release$subjects), names(release$analysis)))
+    merge(merge(release$analysis, release$subjects[own]), end[!is.na(end$time) & end$entry < end$time, ])
+  }
+  release$data <- lapply(split(release$adtte, release$adtte$PARAMCD), data_of)
   rhdf5::h5closeAll()
   release
 }

@@ -160,9 +160,20 @@ def _environment(reader: Reader) -> dict[str, str]:
     return {**os.environ, **reader.exported, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
+@contextmanager
+def release_folder(reader: Reader, block: Block) -> Iterator[Block]:
+    """Whoever stands in the folder of the demo's release: its programs are found there."""
+    before = reader.folder
+    reader.folder = next((reader.home / "demo" / "releases").glob("*/1.0.0"))
+    with patch.object(sys, "path", [str(reader.folder), *sys.path]):
+        yield block
+    reader.folder = before
+
+
 SURROUNDINGS: dict[str, Callable[[Reader, Block], AbstractContextManager[Block]]] = {
     "a terminal": terminal,
     "an OMOP server": omop_server,
     "two databases": two_databases,
     "a Prefect server": prefect_server,
+    "the folder of a release": release_folder,
 }

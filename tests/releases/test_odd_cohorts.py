@@ -81,6 +81,14 @@ def first_of(table: str, column: str, value: float) -> Callable[[ReleaseInputs],
     return changed
 
 
+def measure(value: float) -> Callable[[ReleaseInputs], ReleaseInputs]:
+    def changed(inputs: ReleaseInputs) -> ReleaseInputs:
+        rows = {"subject_id": inputs.subjects["subject_id"], "PARAMCD": "CRP", "AVAL": value}
+        return replace(inputs, bds=pl.DataFrame(rows, schema_overrides={"AVAL": pl.Float64}))
+
+    return changed
+
+
 def in_subjects(name: str) -> Callable[[ReleaseInputs], ReleaseInputs]:
     def changed(inputs: ReleaseInputs) -> ReleaseInputs:
         words = pl.DataFrame([{"column": name, "label": "As named", "derivation": "As named."}])
@@ -153,6 +161,12 @@ REFUSED: dict[str, tuple[Callable[[ReleaseInputs], ReleaseInputs], str]] = {
     "a time before the index": (first_of("adtte", "AVAL", -5.0), "times below 0 or without end in OS"),
     "a time without end": (first_of("adtte", "AVAL", float("inf")), "times below 0 or without end in OS"),
     "a time that is no number": (first_of("adtte", "AVAL", float("nan")), "times below 0 or without end in OS"),
+    "an infinite age": (first_of("subjects", "age_at_index", float("inf")), "subjects table holds infinite .* age_at_index"),
+    "an infinite measure": (measure(float("-inf")), "bds table holds infinite values in AVAL"),
+    "an entry before the index": (times(ENTRY=pl.lit(-1.0)), "times below 0 or without end in OS.*AVAL or ENTRY empty"),
+    "an entry that is no number": (times(ENTRY=pl.lit(float("nan"))), "times below 0 or without end in OS"),
+    "a bound without end": (times(AVAL_MAX=pl.lit(float("inf"))), "times below 0 or without end in OS.*AVAL_MAX"),
+    "a bound before the index": (times(AVAL_MIN=pl.lit(-3.0)), "times below 0 or without end in OS"),
     "a centre of two names": (centres("lyon;Paris", "CHU-été", "C"), "1 centres have ; or [|]"),
     "a centre with a bar": (centres("lyon", "CHU|été", "a;b"), "2 centres have ; or [|]"),
     "a slash in a characteristic": (in_subjects("g/dL"), r"columns with a slash.*g/dL\. Rename"),
@@ -164,3 +178,24 @@ def test_what_cannot_be_released_is_refused_with_the_way_on(name: str, tmp_path:
     changed, words = REFUSED[name]
     with pytest.raises(UserError, match=words):
         publish_release(changed(make_inputs(tmp_path / "in", subjects=20)), tmp_path / "out")
+
+
+NO_NUMBERS = (
+    ("analysis", "ldh", np.nan),
+    ("features", "original_shape_MeshVolume", np.nan),
+    ("bds", "AVAL", np.nan),
+    ("features", "original_shape_MeshVolume", np.inf),
+)
+
+
+@pytest.mark.parametrize(("table", "column", "value"), NO_NUMBERS)
+def test_what_is_no_number_is_an_empty_cell_with_its_reason(table: str, column: str, value: float, tmp_path: Path) -> None:
+    inputs = measure(1.0)(make_inputs(tmp_path / "in", subjects=40))
+    before = frame(getattr(inputs, table))
+    release = publish_release(first_of(table, column, value)(inputs), tmp_path / "out")
+    after = pl.read_parquet(release / "tables" / f"{table}.parquet")
+    assert after[column].drop_nulls().is_finite().all() and after[column].null_count() == before[column].null_count() + 1
+    assert not {"nan", "inf"} & set((release / "csv" / f"{table}.csv").read_text(encoding="utf-8").lower().split(","))
+    words = pl.read_parquet(release / "dictionary" / "dictionary.parquet").filter(table=table, column=column)
+    assert words["missing"][0] in (None, after[column].null_count())
+    assert (words["missing_by_reason"][0] != "") == (table != "features")

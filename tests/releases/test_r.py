@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,61 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
     assert answer["owners"] == answer["people"] == list(whole["rna"].obs_names)
     assert answer["rows"] == answer["subjects"]
     assert answer["ldh"] == ["NA" if v is None else v for v in inputs.analysis.sort("subject_id")["ldh"].to_list()]
+
+
+HELD_OUT = """
+library(survival); source(file.path(folder, "load_release.R")); r <- load_release(folder); data <- r$data$OS
+out <- lapply(r$held_out, function(sides) {
+  side <- lapply(sides, function(ids) data[data$subject_id %in% ids, ])
+  model <- coxph(Surv(entry, time, event) ~ ldh, side$train, ties = "efron")
+  list(train = sides$train, test = sides$test, c = concordance(model, newdata = side$test)$concordance)
+})
+writeLines(jsonlite::toJSON(out, digits = NA, auto_unbox = TRUE), "out.json", useBytes = TRUE)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("split", [False, True])
+def test_r_holds_centres_out_as_python_does(tmp_path: Path, several: bool, split: bool) -> None:
+    from lifelines import CoxPHFitter
+
+    program = rscript("rhdf5", "survival", "jsonlite")
+    inputs = make_inputs(tmp_path / "in", subjects=120, seed=8)
+    names = dict(zip("ABC", ("lyon", "CHU-été", "F"), strict=True))
+    own, row = pl.col("centre").replace_strict(names), pl.int_range(pl.len())
+    known = pl.when(row % 10 == 0).then(pl.lit("lyon;F")).otherwise(own)
+    subjects = inputs.subjects.with_columns(own, *([known.alias("centres")] if several else []))
+    words = pl.DataFrame([{"column": "centres", "label": "Centres", "derivation": "All that know the subject."}])
+    splits = centre_splits(subjects) if split else None
+    folder = publish_release(
+        replace(inputs, subjects=subjects, dictionary=[*inputs.dictionary, words], splits=splits), tmp_path / "out"
+    )
+    command = [program, "-e", f"folder <- '{folder}'; {HELD_OUT}"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    release = runpy.run_path(str(folder / "load_release.py"))["Release"](folder)
+    outcome, ldh = release.outcome("OS"), release.analysis[["ldh"]].dropna()
+    assert list(found) == ["CHU-été", "F", "lyon"]
+    for centre, train, test in release.held_out("centre"):
+        assert found[centre]["train"] == [str(i) for i in train] and found[centre]["test"] == [str(i) for i in test]
+        seen, unseen = (ldh.reindex(ids).dropna().join(outcome, how="inner") for ids in (train, test))
+        model = CoxPHFitter().fit(seen, "time", "event", entry_col="entry")
+        assert found[centre]["c"] == pytest.approx(model.score(unseen, "concordance_index"), abs=1e-9)
+    assert several == any(len(one["train"]) + len(one["test"]) < 120 for one in found.values())
+
+
+def centre_splits(subjects: pl.DataFrame) -> pl.DataFrame:
+    """Each centre held out; who is of several is in no part where one of them is."""
+    known = "centres" if "centres" in subjects.columns else "centre"
+    rows = [
+        (subject, "centre", centre, "test" if of == [centre] else "train")
+        for subject, of in subjects.select("subject_id", pl.col(known).str.split(";")).iter_rows()
+        for centre in ("CHU-été", "F", "lyon")
+        if of == [centre] or centre not in of
+    ]
+    return pl.DataFrame(rows, ["subject_id", "scheme", "held_out", "part"], orient="row")
 
 
 @pytest.mark.slow
