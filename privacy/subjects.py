@@ -28,6 +28,7 @@ class Person(NamedTuple):
         birth_dates: ISO dates, cut to what is known.
         sexes: `M`, `F`.
         numbers: Every identifier, and the INS.
+        addresses, phones: Where one lives and is called, as the sources write it.
     """
 
     family_names: tuple[str, ...] = ()
@@ -35,6 +36,8 @@ class Person(NamedTuple):
     birth_dates: tuple[str, ...] = ()
     sexes: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -230,8 +230,12 @@ _LEAST_IDENTIFIER = 6
 """Shorter numbers (an OMOP person_id of 12) occur by chance in any table."""
 
 
+_LEAST_RESIDENCE = 9
+"""Shorter addresses (2 quai B) and telephones may be words of a text."""
+
+
 def needles(run: Run) -> list[Needle]:
-    """Return what must not be found in a release of `run`: identifiers, whole names and birth dates of all persons."""
+    """Return what must not be found in a release of `run`: identifiers, whole names, addresses, telephones and birth dates."""
     people = PEOPLE.read(run.place(PEOPLE_TABLE))
     found: set[Needle] = set()
     wrong = wrong_rows(people, read_corrections(CORRECTIONS.of(run.study.work.root)))
@@ -240,6 +244,9 @@ def needles(run: Run) -> list[Needle]:
         for value in (row["identifier"], row["ins"]):
             if value and len(value) >= _LEAST_IDENTIFIER:
                 found.add(Needle("identifier", value))
+        found |= {
+            Needle("residence", value) for value in (row["address"], row["phone"]) if value and len(value) >= _LEAST_RESIDENCE
+        }
         given = (row["given_names"] or "").split()
         for family in (row["birth_family_name"], row["used_family_name"]):
             if family and given:

@@ -165,5 +165,8 @@ def _known_of(person: Person, numbers: set[str]) -> Knowledge:
     names = " ".join((*person.family_names, *person.given_names))
     births = tuple(day.replace("-", "") for day in person.birth_dates if len(day) == 10)
     return Knowledge(
-        patient_names=(names,) if names else (), numbers=tuple(sorted(numbers | set(person.numbers))), birth_dates=births
+        patient_names=(names,) if names else (),
+        numbers=tuple(sorted({*numbers, *person.numbers, *person.phones})),
+        phrases=person.addresses,
+        birth_dates=births,
     )

@@ -11,6 +11,7 @@ import polars as pl
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.comparable import RecordKey, joined, with_what_ins_tells
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.residence import MOST_WORDS, READ, address_words
 from unibase.privacy.ledger.traits import (
     FOREIGN,
     all_names,
@@ -41,7 +42,7 @@ PARAMETERS = {
     "bits_summed": _SUMMED,
     "names_per_kind": MOST_NAMES,
     "token_bytes": TOKEN_BYTES,
-    "traits": 4,
+    "traits": 5,
 }
 """What two centres must have in common, beside the key, for their tokens to be comparable. `traits` is the version of
 `ledger.traits`: raise it when a name, date or place is brought to another form than before."""
@@ -66,6 +67,10 @@ RECORDS = pl.Schema(
         "place": pl.Binary(),
         "department": pl.Binary(),
         "abroad": pl.Boolean(),
+        "postcode": pl.Binary(),
+        "commune": pl.Binary(),
+        "phone": pl.Binary(),
+        "address": TOKENS,
     }
 )
 """What leaves a centre of each record: tokens of 12 bytes; as they are the sex, and whether the INS is one of waiting, the day
@@ -124,6 +129,8 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
         (["birth_date"], encoder.birth, ["birth"]),
         (["birth_place_code"], encoder.place, ["place", "department", "abroad"]),
         (["ins"], encoder.ins, ["ins", "stem", "provisional"]),
+        (["postcode", "commune", "phone"], encoder.residence, ["postcode", "commune", "phone"]),
+        (["address"], encoder.address, ["address"]),
     ):
         rows = _encode_writings(rows, columns, encode, new)
     return Encoded(records_in_order(rows.select(list(RECORDS))), encoder.names())
@@ -134,8 +141,9 @@ def records_in_order(records: pl.DataFrame) -> pl.DataFrame:
 
     `records`: columns of `RECORDS`.
     """
-    tokens = [pl.col(name).list.get(at, null_on_oob=True) for name in ("family", "given", "birth") for at in range(MOST_NAMES)]
-    return records.unique().sort("centre", "person", "ins", "sex", "place", *tokens, nulls_last=True)
+    lists = {"family": MOST_NAMES, "given": MOST_NAMES, "birth": MOST_NAMES, "address": MOST_WORDS}
+    tokens = [pl.col(name).list.get(at, null_on_oob=True) for name, most in lists.items() for at in range(most)]
+    return records.unique().sort("centre", "person", "ins", "sex", "place", *tokens, *READ, nulls_last=True)
 
 
 def _encode_writings(
@@ -218,6 +226,15 @@ class _Encoder:
         if not place:
             return None, None, None
         return self.token("place", place), self.token("department", department(place)), place.startswith(FOREIGN)
+
+    def residence(self, *texts: str | None) -> tuple[object, ...]:
+        """Return the tokens of where a person lives and is called, in the order of `READ`."""
+        known = zip(READ.items(), texts, strict=True)
+        return tuple(self.token(kind, value) if (value := read(text)) else None for (kind, read), text in known)
+
+    def address(self, text: str | None) -> tuple[object, ...]:
+        """Return the tokens of the words of an address."""
+        return ([self.token("address", word) for word in address_words(text)],)
 
     def vague(self, birth: str | None, place: str | None) -> tuple[object, ...]:
         """Return whether a day of birth is one that is given to those who do not know theirs."""

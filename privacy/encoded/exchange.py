@@ -41,6 +41,7 @@ from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.decided import SAME_AS
 from unibase.privacy.ledger.edges import Edge
 from unibase.privacy.ledger.groups import links_that_hold
+from unibase.privacy.ledger.residence import READ
 from unibase.privacy.ledger.traits import valid_ins
 
 VERSION = 1
@@ -242,8 +243,11 @@ def _fault(centre: str, records: pl.DataFrame, names: pl.DataFrame) -> str | Non
         return "its columns are not those of this version"
     if records.height and records["centre"].unique().to_list() != [centre]:
         return f"it holds records of another centre than {centre}"
-    wide = [pl.col(name).bin.size() != TOKEN_BYTES for name in ("person", "ins", "stem", "bag", "place", "department")]
-    wide += [pl.col(name).list.eval(pl.element().bin.size() != TOKEN_BYTES).list.any() for name in ("family", "given", "birth")]
+    wide = [pl.col(name).bin.size() != TOKEN_BYTES for name in ("person", "ins", "stem", "bag", "place", "department", *READ)]
+    wide += [
+        pl.col(name).list.eval(pl.element().bin.size() != TOKEN_BYTES).list.any()
+        for name in ("family", "given", "birth", "address")
+    ]
     if records.filter(pl.any_horizontal(*wide, pl.col("person").is_null(), pl.col("birth").list.len() != BIRTH_PARTS)).height:
         return f"a token has not {TOKEN_BYTES} bytes"
     if names.filter(pl.col("bits").bin.size().fill_null(0) != FILTER_BYTES).height:

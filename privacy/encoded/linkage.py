@@ -30,6 +30,7 @@ from unibase.privacy.encoded.encoding import FILTER_BITS, MOST_NAMES, NAMES, REC
 from unibase.privacy.ledger.comparable import GivenTable, Traits
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.matching import edges_of
+from unibase.privacy.ledger.residence import MOST_WORDS, READ, Residence
 
 _ONE_SLIP, _TWO_SLIPS = 0.17, 0.24
 _NEAR, _FAR = 0.20, 0.25
@@ -133,7 +134,16 @@ def _read_traits(encoded: Sequence[Encoded]) -> Traits:
         long=long,
         of_given=_given_table(given),
         names=_EncodedNames(family, given, initials, dict(_writings(records, given_names))),
+        residence=_residence(records),
     )
+
+
+def _residence(records: pl.DataFrame) -> Residence:
+    """Return the numbers of where persons live and are called, and of the words of their addresses."""
+    words = [pl.DataFrame({"token": records["address"].list.get(at, null_on_oob=True)}) for at in range(MOST_WORDS)]
+    known = pl.concat(words).drop_nulls().unique().sort("token")
+    places = [_numbers(records.select(name)) for name in READ]
+    return Residence(np.column_stack(places), np.column_stack([_numbers(word, known) for word in words]))
 
 
 def _countries(records: pl.DataFrame, place: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.ledger.given_names import given_names, misread, skeleton, squeezed
+from unibase.privacy.ledger.residence import COLUMNS, MOST_WORDS, READ, Residence, address_words
 from unibase.privacy.ledger.traits import (
     FOREIGN,
     all_names,
@@ -37,7 +38,7 @@ ONE_NAME, NEAR_NAME = 0.92, 0.85
 """Likeness (Jaro and Winkler) from which two family names are one written wrongly, or may be."""
 
 TRAITS = ("ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code")
-"""Columns of PEOPLE that are compared."""
+"""Columns of PEOPLE that say who a person is, and are compared; where one lives (`residence.COLUMNS`) is compared as well."""
 
 
 class Names(Protocol):
@@ -119,6 +120,7 @@ class Traits(NamedTuple):
     long: np.ndarray
     of_given: GivenTable
     names: Names
+    residence: Residence
 
 
 def read_traits(people: pl.DataFrame) -> Traits:
@@ -156,16 +158,17 @@ def read_traits(people: pl.DataFrame) -> Traits:
         long=_numbered([word[:5] for word in family_words] or [""]),
         of_given=_given_table(given_words),
         names=ClearNames(family_words, given_words),
+        residence=_residence(rows),
     )
 
 
 def with_what_ins_tells(people: pl.DataFrame) -> pl.DataFrame:
-    """Return record and `TRAITS` of rows, with the place, year and month of birth that their INS tells where they have none.
+    """Return record, `TRAITS` and residence of rows, with the place, year and month of birth that their INS tells where they have none.
 
     Args:
         people: PEOPLE rows.
     """
-    rows = people.select("centre", "person_key", *TRAITS)
+    rows = people.select("centre", "person_key", *TRAITS, *COLUMNS)
     told = [_birth_and_place(*row) for row in rows.select("birth_date", "birth_place_code", "ins").iter_rows()]
     return rows.with_columns(
         birth_date=pl.Series([born for born, _ in told], dtype=pl.String),
@@ -256,6 +259,12 @@ def _given_table(words: list[str]) -> GivenTable:
         sound=_numbered([skeleton(word) for word in some]),
         share=np.array([known.share(word) for word in some]),
     )
+
+
+def _residence(rows: pl.DataFrame) -> Residence:
+    places = [_number(rows[name], clean)[0] for name, clean in READ.items()]
+    words, _ = _number_words(rows.select("address"), lambda row: address_words(row[0]), MOST_WORDS)
+    return Residence(np.column_stack(places), words)
 
 
 def _compound(given: pl.Series) -> np.ndarray:

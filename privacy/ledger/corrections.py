@@ -12,6 +12,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.ledger.comparable import TRAITS, RecordKey
 from unibase.privacy.ledger.given_names import given_names
+from unibase.privacy.ledger.residence import COLUMNS
 from unibase.privacy.ledger.traits import family_names, given_tokens, parse_date, valid_ins
 
 type _Row = Mapping[str, Any]
@@ -43,14 +44,14 @@ def taken_back(before: pl.DataFrame, people: pl.DataFrame, rows: pl.DataFrame) -
         rows: Those of them that are new or changed.
     """
     record = ["centre", "person_key"]
-    given = people.group_by(record).agg(pl.col(list(TRAITS)).drop_nulls().first().name.suffix("_now"))
+    given = people.group_by(record).agg(pl.col([*TRAITS, *COLUMNS]).drop_nulls().first().name.suffix("_now"))
     stale = (
         before.join(rows.select(record).unique(), on=record, how="semi")
         .join(people.select(PEOPLE.key), on=list(PEOPLE.key), how="anti")
         .join(given, on=record, how="inner")
     )
     cleared = stale.with_columns(
-        pl.when(pl.col(f"{name}_now").is_null()).then(pl.col(name)).alias(name) for name in TRAITS
+        pl.when(pl.col(f"{name}_now").is_null()).then(pl.col(name)).alias(name) for name in (*TRAITS, *COLUMNS)
     ).select(PEOPLE.schema().names())
     return cleared.join(before, on=cleared.columns, how="anti", nulls_equal=True)
 

@@ -75,9 +75,9 @@ def _copies(folder: Path) -> tuple[Path, Path]:
 def _without(revision: Path, target: Path, gone: set[RecordKey], previous: str) -> tuple[int, str]:
     """Write one revision without the records; return how many rows of people were left out, and its seal."""
     target.mkdir(mode=0o700)
-    people = pl.read_parquet(revision / "people.parquet")
+    people = PEOPLE.conform(pl.read_parquet(revision / "people.parquet"))
     kept = _keep(people, gone, "centre", "person_key")
-    write_parquet(kept.select(column.name for column in PEOPLE.columns), target / "people.parquet")
+    write_parquet(kept, target / "people.parquet")
     names = {"/".join(record) for record in gone}
     changes = _keep(pl.read_parquet(revision / "changes.parquet"), gone, "centre", "person_key")
     # The name of a person begins with one of its records.

@@ -25,6 +25,7 @@ from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, comp
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, further_family_name, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
+from unibase.privacy.ledger.residence import MOST_RESIDENCE, known, residence_bits
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
 CAUTION_BITS = 2.0
@@ -66,8 +67,9 @@ class Scored:
     """What is found of pairs of rows, (pairs,) each.
 
     Attributes:
-        parts: Bits of family name, given name, birth, sex and place; minus infinity where one excludes.
+        parts: Bits of family name, given name, birth, sex, place and residence; minus infinity where one excludes.
         bits: Their sum.
+        at_home: Whether they are of one household and share first given name and full date of birth.
         caution: Bits that are asked for beyond the usual.
         exact: Whether all traits are equal.
         plausible: Whether one INS may be believed.
@@ -76,6 +78,7 @@ class Scored:
 
     parts: tuple[np.ndarray, ...]
     bits: np.ndarray
+    at_home: np.ndarray
     caution: np.ndarray
     exact: np.ndarray
     plausible: np.ndarray
@@ -120,11 +123,12 @@ def edges_of(
     weights = weights_of(traits)
     prior = prior_bits(traits)
     same_ins = pairs_of_ins(traits, is_fresh)
-    possible = candidates(traits, is_fresh, weights, review + prior - MOST_SECOND)
+    further = MOST_RESIDENCE if known(traits.residence) else MOST_SECOND
+    possible = candidates(traits, is_fresh, weights, review + prior - further)
     settled, scored = score_rows(traits, same_ins, weights), score_rows(traits, possible, weights)
     links: list[Edge] = []
     doubtful: list[Edge] = []
-    scored = replace(scored, doubt=_without_lifted(scored.doubt, scored.bits - prior))
+    scored = replace(scored, doubt=_without_lifted(scored, prior))
     believed = np.where(settled.plausible, 1.0, 0.0)
     for pair in _best(traits, same_ins, believed, settled, accept=1.0, cap=False):
         rule = "ins" if pair.bits else "ins-with-other-traits"
@@ -198,18 +202,41 @@ def score_rows(traits: Traits, pairs: np.ndarray, weights: Weights) -> Scored:
     one_sex = traits.sex[left] == traits.sex[right]
     one_birth = (birth[left] == birth[right]).all(axis=1) & (birth[left, 2] > 0)
     exact = names.shared_family & names.same_given & one_place & one_sex & one_birth
-    bits = np.where((plain <= VETO) | (names.given <= VETO), -np.inf, plain + names.family + names.given)
+    residence, household = residence_bits(traits.residence, weights.residence, left, right)
+    at_home = household & one_birth & names.same_given & _tells_day_and_name(traits, left, right)
+    bits = np.where((plain <= VETO) | (names.given <= VETO), -np.inf, plain + names.family + names.given + residence)
     # One INS says one person, unless birth and family name both speak against it, or the given name does: a parent's,
     # a spouse's or a twin's INS stands where the patient's should.
     families = (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
     nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
     plausible = (nothing | (dates > 0) | names.shared_family | (names.family > 0)) & (names.given > VETO)
     caution = _caution(traits, left, right, alike=one_birth & names.same_given & families)
-    sex = np.where((traits.sex[left] == 0) | (traits.sex[right] == 0), 0.0, np.where(one_sex, SAME_SEX, OTHER_SEX))
+    parts = (*_parts(traits, pairs, found, names, one_sex), residence)
+    return Scored(parts, bits, at_home, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
+
+
+def _parts(
+    traits: Traits, pairs: np.ndarray, found: np.ndarray, names: _NameEvidence, one_sex: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return the bits of family name, given name, birth, sex and place; minus infinity where one excludes.
+
+    Args:
+        traits: All traits.
+        pairs: (2, pairs) rows.
+        found: (4, pairs) what `parts_of_pairs` found.
+        names: Evidence of the names.
+        one_sex: (pairs,) whether the sex is the same.
+    """
+    plain, dates = found[0], found[3]
+    sex = np.where((traits.sex[pairs] == 0).any(axis=0), 0.0, np.where(one_sex, SAME_SEX, OTHER_SEX))
     vetoed = (dates <= VETO) | (plain <= VETO)
-    place = np.where(vetoed, 0.0, plain - dates - sex)
-    parts = (names.family, np.where(names.given <= VETO, -np.inf, names.given), np.where(vetoed, -np.inf, dates), sex, place)
-    return Scored(parts, bits, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
+    given, birth = np.where(names.given <= VETO, -np.inf, names.given), np.where(vetoed, -np.inf, dates)
+    return names.family, given, birth, sex, np.where(vetoed, 0.0, plain - dates - sex)
+
+
+def _tells_day_and_name(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return whether the day of birth of neither stands for none, and neither has half of a compound given name of the other."""
+    return np.asarray(~(traits.vague[left] | traits.vague[right] | half_of_compound(traits, left, right)))
 
 
 @dataclass(frozen=True)
@@ -331,10 +358,16 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
     return np.select([when for when, _ in conditions], [what for _, what in conditions], Doubt.NONE).astype(np.int8)
 
 
-def _without_lifted(doubt: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """Return the doubt of each pair, none where one of a trait that is missing or slipped is outweighed by the others."""
-    slight = (doubt == Doubt.NO_BIRTH) | (doubt == Doubt.NAME_AND_DATE)
-    return np.where(slight & (bits >= LIFTED_BITS), np.int8(Doubt.NONE), doubt)
+def _without_lifted(scored: Scored, prior: float) -> np.ndarray:
+    """Return the doubt of each pair, none where one of a trait that is missing or slipped is outweighed by the others.
+
+    Where a parent and a child of one name may live together, what they share by that does not count. A family name that is
+    another, or missing, is no doubt where one household would have two persons of one given name and one day of birth.
+    """
+    doubt, bits = scored.doubt, scored.bits - prior
+    slight = ((doubt == Doubt.NO_BIRTH) | (doubt == Doubt.NAME_AND_DATE)) & (bits - scored.parts[-1] >= LIFTED_BITS)
+    other = ((doubt == Doubt.OTHER_FAMILY_NAME) | (doubt == Doubt.NO_FAMILY_NAME)) & scored.at_home
+    return np.where(slight | other, np.int8(Doubt.NONE), doubt)
 
 
 def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: Scored, *, accept: float, cap: bool) -> list[_Pair]:

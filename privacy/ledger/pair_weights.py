@@ -18,7 +18,7 @@ class PairWeights:
     """What speaks for and against two records being one person.
 
     Attributes:
-        family, given, birth, sex, place: Bits of each trait; below 0 where it speaks against, minus infinity where it excludes.
+        family, given, birth, sex, place, residence: Bits of each trait; below 0 where it speaks against, minus infinity where it excludes.
         prior: Bits that must be made up for, since two records of a file mostly are two persons; below 0.
     """
 
@@ -27,12 +27,13 @@ class PairWeights:
     birth: float
     sex: float
     place: float
+    residence: float
     prior: float
 
     @property
     def total(self) -> float:
         """All bits together: the score of the pair."""
-        return self.family + self.given + self.birth + self.sex + self.place + self.prior
+        return self.family + self.given + self.birth + self.sex + self.place + self.residence + self.prior
 
 
 def weigh_pairs(people: pl.DataFrame, pairs: Sequence[tuple[RecordKey, RecordKey]]) -> list[PairWeights]:
@@ -52,6 +53,5 @@ def weigh_pairs(people: pl.DataFrame, pairs: Sequence[tuple[RecordKey, RecordKey
     at = np.array([(a, b) for left, right in rows for a in left for b in right], dtype=np.int64).T
     scored = score_rows(traits, at, weights_of(traits))
     best = [int(mine[np.argmax(scored.bits[mine])]) for mine in (np.flatnonzero(of == pair) for pair in range(len(pairs)))]
-    prior = -prior_bits(traits)
-    family, given, birth, sex, place = (part[best].tolist() for part in scored.parts)
-    return [PairWeights(*parts, prior) for parts in zip(family, given, birth, sex, place, strict=True)]
+    parts = [*(part[best] for part in scored.parts), np.full(len(best), -prior_bits(traits))]
+    return [PairWeights(*row) for row in np.column_stack(parts).tolist()]

@@ -37,6 +37,7 @@ from unibase.privacy.ledger.corrections import changed_records, other_persons, t
 from unibase.privacy.ledger.decided import SAME_AS, centre_merges, new_decisions, pairs_said
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.groups import Groups, join_all
+from unibase.privacy.ledger.known_persons import known_persons
 from unibase.privacy.ledger.naming import changes_between, name_persons
 from unibase.privacy.ledger.revisions import (
     UNDONE,
@@ -51,7 +52,7 @@ from unibase.privacy.ledger.revisions import (
 )
 from unibase.privacy.ledger.traits import valid_ins
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
-from unibase.privacy.subjects import Person, Subject, SubjectLookup
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 OTHER_ROWS = "decision-on-other-rows"
 """Rule of a pair for review: a person decided it, and then the number of one record was given to somebody else."""
@@ -315,19 +316,7 @@ def open_lookup(folder: Path | str, key: Key, *, revision: int | None = None) ->
         ).iter_rows()
         if system != SAME_AS
     }
-    return SubjectLookup(found, persons=_known_persons(state, subjects))
-
-
-def _known_persons(state: State, subjects: Mapping[str, Subject]) -> dict[int, Person]:
-    columns = ("birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "identifier", "ins")
-    known: dict[int, list[set[str]]] = {}
-    for centre, person_key, system, *values in state.people.select("centre", "person_key", "system", *columns).iter_rows():
-        sets = known.setdefault(subjects[state.assignment[(centre, person_key)]].subject_id, [set() for _ in Person._fields])
-        birth_name, used_name, given, born, sex, identifier, ins = values
-        numbers = (ins,) if system == SAME_AS else (identifier, ins)
-        for place, found in enumerate(((birth_name, used_name), (given,), (born,), (sex,), numbers)):
-            sets[place].update(one for one in found if one)
-    return {number: Person(*(tuple(sorted(one)) for one in sets)) for number, sets in known.items()}
+    return SubjectLookup(found, persons=known_persons(state, subjects))
 
 
 def revisions(folder: Path | str) -> list[dict[str, Any]]:

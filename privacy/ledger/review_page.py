@@ -30,6 +30,10 @@ _TRAITS = {
     "birth_date": "Naissance",
     "sex": "Sexe",
     "birth_place_code": "Lieu de naissance",
+    "address": "Adresse",
+    "postcode": "Code postal",
+    "commune": "Commune de résidence",
+    "phone": "Téléphone",
 }
 _REASONS = {
     "two-ins": "would join two INS",
@@ -54,7 +58,7 @@ _REASONS = {
     "name-and-date": "family name and date of birth both differ",
 }
 _WEIGHED = {
-    "family": "Family name", "given": "Given name", "birth": "Birth", "sex": "Sex", "place": "Place", "prior": "Before any trait",
+    "family": "Family name", "given": "Given name", "birth": "Birth", "sex": "Sex", "place": "Place", "residence": "Residence", "prior": "Before any trait",
 }  # fmt: skip
 _PAIR = ["left_centre", "left_key", "right_centre", "right_key"]
 _MOST_BITS = 20

@@ -82,7 +82,7 @@ class State:
             if revision is not None and state.revision == revision:
                 break
             state._follow(path, folder)
-            state.people = merge_rows(state.people, pl.read_parquet(path / "people.parquet"))
+            state.people = merge_rows(state.people, PEOPLE.conform(pl.read_parquet(path / "people.parquet")))
             for centre, person_key, person, action in (
                 pl.read_parquet(path / "changes.parquet").select("centre", "person_key", "person", "action").iter_rows()
             ):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unibase.privacy.ledger.comparable import NEAR_NAME, Traits
+from unibase.privacy.ledger.residence import PLACES, ResidenceWeights
 
 DAY_BITS = 14.5
 """A full date of birth in common: one in 23,000."""
@@ -28,6 +29,9 @@ MOST_SECOND = 5.0
 """Bits that a further given name in common gives at most."""
 _COUNTRY = (0.01, 1_000.0)
 _VAGUE = (0.20, 50.0)
+_RESIDENCE = ((0.02, 500.0, 7.0), (0.02, 500.0, 7.0), (0.001, 500.0, 6.0))
+"""Of postal code, commune and telephone: the prior share, for how many records it stands, and bits at most."""
+_WORD_OF_ADDRESS = (0.02, 300.0, 7.0)
 _YEAR_BITS = 6.0
 _DATES_OF_A_POPULATION = 25_000
 _FAR_TOO_OFTEN = 100
@@ -38,7 +42,7 @@ _LEAST_COMMON = 20
 class Weights(NamedTuple):
     """Bits of each row's values: `families` (rows, 3), `given`, `birth` (a full date), `place`, `second` (the second given name).
 
-    `bearers` counts the records that bear each given name first.
+    `bearers` counts the records that bear each given name first; `residence` weighs where a person lives and is called.
 
     Of a pair the lesser counts: a value weighs what it weighs where it is commonest.
     """
@@ -49,6 +53,7 @@ class Weights(NamedTuple):
     place: np.ndarray
     second: np.ndarray
     bearers: np.ndarray
+    residence: ResidenceWeights
 
 
 def without_default_dates(traits: Traits) -> Traits:
@@ -79,7 +84,29 @@ def weights_of(traits: Traits) -> Weights:
     there = first >= 0
     pairs = np.unique(first[there].astype(np.int64) * max(len(traits.keys), 1) + traits.record[there])
     np.add.at(bearers, pairs // max(len(traits.keys), 1), 1)
-    return Weights(families, given, _birth_bits(traits), _place_bits(traits, abroad), _second_bits(traits, abroad), bearers)
+    birth, place, second = _birth_bits(traits), _place_bits(traits, abroad), _second_bits(traits, abroad)
+    return Weights(families, given, birth, place, second, bearers, _residence_weights(traits, abroad))
+
+
+def _residence_weights(traits: Traits, abroad: np.ndarray) -> ResidenceWeights:
+    """Return the bits of where persons live: of those born abroad within their country, for they may live beside one another."""
+    of = traits.residence
+    places = [_of_residence(traits, of.places[:, at], abroad, _RESIDENCE[at]) for at in range(PLACES)]
+    # A word counts wherever it stands in an address.
+    many = of.words.shape[1]
+    each = traits._replace(record=np.repeat(traits.record, many), country=np.repeat(traits.country, many))
+    words = _of_residence(each, of.words.ravel(), np.repeat(abroad, many), _WORD_OF_ADDRESS)
+    return ResidenceWeights(np.column_stack(places), words.reshape(of.words.shape))
+
+
+def _of_residence(traits: Traits, value: np.ndarray, abroad: np.ndarray, usual: tuple[float, float, float]) -> np.ndarray:
+    if not (value >= 0).any():
+        return np.zeros(len(value))
+    prior, strength, most = usual
+    everywhere, within = (
+        _bits(*_counts(traits, value, group), prior, strength) for group in (0 * traits.country, traits.country)
+    )
+    return np.where(value >= 0, np.minimum(np.where(abroad, np.minimum(everywhere, within), everywhere), most), 0.0)
 
 
 def _given_of_family(traits: Traits, writing: np.ndarray, given: np.ndarray) -> np.ndarray:

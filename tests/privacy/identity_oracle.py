@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import OSA, JaroWinkler, Levenshtein
 
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.residence import address_words, commune_name, phone_number, postal_code
 from unibase.privacy.ledger.traits import (
     all_names,
     bag_of_names,
@@ -43,6 +44,10 @@ class Traits(NamedTuple):
     bag: str | None
     words: str | None
     compound: int
+    postcode: str | None
+    commune: str | None
+    phone: str | None
+    address: tuple[str, ...]
 
     @property
     def country(self) -> str:
@@ -70,6 +75,10 @@ def traits_of(row: dict[str, str | None]) -> Traits:
         bag_of_names(row["birth_family_name"], row["given_names"]),
         all_names(row["birth_family_name"], row["given_names"]),
         compound_of(row["given_names"]),
+        postal_code(row["postcode"]),
+        commune_name(row["commune"]),
+        phone_number(row["phone"]),
+        address_words(row["address"]),
     )
 
 
@@ -150,6 +159,19 @@ class File:
             return 8.0
         return min(8.0, max(2.0, -math.log2((self.countries[one.country] + 10.0) / (self.count + 1_000.0))))
 
+    def living_bits(self, one: Traits, has: Callable, prior: float, strength: float, most: float) -> float:  # type: ignore[type-arg]
+        """The bits of where one lives: how many have it, abroad among those of the country of birth where that is more."""
+        groups = [self.people] + [[other for other in self.people if other.country == one.country]] * bool(self.abroad(one))
+        return min(
+            most, *(-math.log2((sum(map(has, some)) + prior * strength) / (len(some) + strength)) for some in groups), 99.0
+        )
+
+    def place_of_living(self, one: Traits, name: str, prior: float, most: float) -> float:
+        return self.living_bits(one, lambda other: getattr(other, name) == getattr(one, name), prior, 500.0, most)
+
+    def word_bits(self, one: Traits, word: str) -> float:
+        return self.living_bits(one, lambda other: word in other.address, 0.02, 300.0, 7.0)
+
     def is_compound(self, one: Traits) -> bool:
         """Whether the first given name is a compound: by its hyphen, or because its two words mostly have one."""
         if one.compound == 1 or len(one.given) < 2:
@@ -178,6 +200,7 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         if names == (None, None) and one.bag is not None and one.bag == two.bag:
             family_bits = given_bits = exchanged(one, two, file)
             doubt = one.words != two.words
+            family_doubt = False
         else:
             family_bits = fuzzy_family(one, two) if names[0] is None else names[0]
             said = fuzzy_given(one, two, file) if names[1] is None else names[1]
@@ -188,13 +211,17 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             half = (len(two.given) == 1 and file.is_compound(one)) or (len(one.given) == 1 and file.is_compound(two))
             family_bits -= 5.0 if names[0] is not None and other_used_name(one, two) else 0.0
             doubt |= half and not written_together
-            doubt |= names[0] is None and family_bits < 6.0
+            family_doubt = names[0] is None and family_bits < 6.0
             if names[0] is None:
                 family_bits = min(family_bits, *(file.family_bits(who, name) for who in (one, two) for name in who.families))
         dates = birth(one, two, file)
         if dates is None:
             continue
-        doubt |= two_ins or not (one.given and two.given and one.families and two.families)
+        living, household = residence(one, two, file)
+        alike = one.birth == two.birth and one.birth and one.birth[2] and not one.vague and not two.vague
+        home = household and alike and names[1] is not None and one.given and two.given
+        doubt |= two_ins or not (one.given and two.given)
+        doubt |= not home and (family_doubt or not (one.families and two.families))
         slight = not (one.birth and two.birth)
         if one.birth and two.birth and one.birth[1] and one.birth[1:] == two.birth[1:]:
             doubt |= abs(one.birth[0] - two.birth[0]) >= 12
@@ -224,7 +251,7 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
         total -= math.log2(max(file.count, 10_000))
-        found[(i, j)] = Score(total, doubt or (slight and total < 15.0), caution)
+        found[(i, j)] = Score(total + living, bool(doubt) or (slight and total < 15.0), caution)
     return found
 
 
@@ -239,6 +266,23 @@ def family(one: Traits, two: Traits, file: File) -> float | None:
     shared = set(one.families) & set(two.families)
     bits = sorted((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), reverse=True)
     return bits[0] + (min(5.0, 0.7 * bits[1]) if len(bits) > 1 else 0.0) if bits else None
+
+
+def residence(one: Traits, two: Traits, file: File) -> tuple[float, bool]:
+    """The bits of where two live, and whether it is one household."""
+    known = [name for name in ("postcode", "commune") if getattr(one, name) and getattr(two, name)]
+    same = [name for name in known if getattr(one, name) == getattr(two, name)]
+    town = max((min(file.place_of_living(who, name, 0.02, 7.0) for who in (one, two)) for name in same), default=0.0)
+    town = -2.0 if known and not same else town
+    phone = 0.0
+    if one.phone and one.phone == two.phone:
+        phone = min(file.place_of_living(who, "phone", 0.001, 6.0) for who in (one, two))
+    street = 0.0
+    if one.address and two.address:
+        shared = sum(file.word_bits(one, word) for word in one.address if word in two.address)
+        poorer = min(sum(file.word_bits(who, word) for word in who.address) for who in (one, two))
+        street = min(shared, 8.0) if shared >= 0.6 * poorer else -2.0
+    return max(-3.0, min(10.0, town + street + phone)), street >= 5.0 or phone >= 5.0
 
 
 def exchanged(one: Traits, two: Traits, file: File) -> float:

@@ -13,7 +13,19 @@ from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.ledger import matching
 from unibase.simulation.population import synthetic_people
 
-TRAITS = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
+TRAITS = [
+    "ins",
+    "birth_family_name",
+    "used_family_name",
+    "given_names",
+    "birth_date",
+    "sex",
+    "birth_place_code",
+    "address",
+    "postcode",
+    "commune",
+    "phone",
+]
 
 
 def random_people(seed: int, count: int) -> pl.DataFrame:
@@ -81,10 +93,21 @@ def random_people(seed: int, count: int) -> pl.DataFrame:
             "birth_date": rng.choice(dates),
             "sex": rng.choice(["M", "F", None]),
             "birth_place_code": rng.choice(["75112", "75101", "33063", "97411", "97105", "99335", "99352", None]),
+            **lived(rng),
         }
         for number in range(count)
     ]
     return PEOPLE.conform(pl.DataFrame(rows, infer_schema_length=None))
+
+
+def lived(rng: random.Random) -> dict[str, str | None]:
+    """Where a person of few traits lives: half of a file says nothing of it."""
+    return {
+        "address": rng.choice([None, None, "2 rue des Lilas", "2 r Lilas", "14 rue du Moulin", "rue du Moulin", "SDF"]),
+        "postcode": rng.choice([None, None, "69003", "69003", "1000", "35000", "99999"]),
+        "commune": rng.choice([None, None, "Lyon", "LYON 3EME", "Rennes", "inconnue"]),
+        "phone": rng.choice([None, None, "0478123456", "+33 4 78 12 34 56", "0299123456", "0000000000"]),
+    }
 
 
 def compare(people: pl.DataFrame) -> int:
