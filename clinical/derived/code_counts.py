@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _UMBRELLAS = ("last_contact", "living_act", "contradicts_death", "stay")
 
 _BY_LETTERS = ("ICD10", "ICD10CM", "ICD10GM", "ICDO3", "ATC", "CCAM", "OPS")
 """Vocabularies in which codes that begin alike are alike."""
+_MODALITY = re.compile(r"((?:PRESCRIBED|DISPENSED|STATED|ASSERTED|PLANNED|SUSPECTED|REPORT|IMPOSSIBLE//[^/]+)//)+(.+)")
+"""Codes that say more than an act: that it was ordered, planned, suspected, stated, or cannot be true."""
 _ALIKE = 2
 """So many letters, at least, must be the same for a concept to be near."""
 
@@ -39,7 +42,8 @@ def code_table(datasets: Mapping[str, Path], concepts: Concepts) -> pl.DataFrame
     taken = table.select("code").unique().with_columns(_takes(concepts, name).alias(name) for name in said)
     named = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in said).list.drop_nulls().list.join(", ")
     explained = taken.select("code", named.alias("concepts"))
-    near = {code: _nearest(code, concepts, said) for code in explained.filter(pl.col("concepts") == "")["code"]}
+    free = explained.filter(pl.col("concepts") == "")["code"].to_list()
+    near = {code: _nearest(code, concepts, said) for code in free} | _held_back(free, concepts, said)
     nearest = pl.col("code").replace_strict(near, default=None, return_dtype=pl.String).fill_null("")
     table = table.join(explained.with_columns(nearest.alias("nearest")), on="code", how="left")
     ordered = table.sort("persons", "events", "code", "centre", descending=[True, True, False, False])
@@ -119,6 +123,20 @@ def _takes(concepts: Concepts, name: str) -> pl.Expr:
     for included in concept.include:
         test = test | _takes(concepts, included)
     return test & ~code_matches(concept.unless) if concept.unless else test
+
+
+def _held_back(codes: Sequence[str], concepts: Concepts, names: Sequence[str]) -> dict[str, str]:
+    """Return, of those `codes` that say more than the bare act, the concepts that would take the act itself.
+
+    A prescription, a plan or a suspicion is no act, so no concept takes it; a study may name the whole code in its own file.
+    """
+    bare = {code: found[2] for code in codes if (found := _MODALITY.match(code))}
+    frame = pl.DataFrame({"code": sorted(set(bare.values()))}, schema={"code": pl.String})
+    takers: dict[str, str] = {}
+    for name in names:
+        for code in frame.filter(_takes(concepts, name))["code"]:
+            takers.setdefault(code, name)
+    return {code: f"{takers[act]}, but it is {code[: -len(act) - 2]}" for code, act in bare.items() if act in takers}
 
 
 def _nearest(code: str, concepts: Concepts, names: Sequence[str]) -> str:

@@ -27,9 +27,13 @@ ATC_OF_RXNORM = {f"RxNorm//{number}": f"ATC//{atc}" for number, atc in (
     ("11202", "L01CA02"), ("51499", "L01CE02"), ("194000", "L01BC06"), ("68446", "L01BA04"), ("224905", "L01FD01"),
     ("253337", "L01FG01"), ("318341", "L01FE01"), ("121191", "L01FA01"), ("282388", "L01EA01"), ("328134", "L01EB01"),
     ("337525", "L01EB02"), ("1721560", "L01EB04"), ("1547545", "L01FF02"), ("1597876", "L01FF01"), ("1792776", "L01FF05"),
-    ("1919503", "L01FF03"), ("10324", "L02BA01"), ("72965", "L02BG04"), ("84857", "L02BG03"), ("258494", "L02BG05"),
+    ("1919503", "L01FF03"), ("10324", "L02BA01"), ("72965", "L02BG04"), ("84857", "L02BG03"), ("258494", "L02BG06"),
+    ("5650", "L01DB06"), ("1736776", "L01XA03"), ("1736854", "L01XA01"), ("309311", "L01XA01"), ("583214", "L01CD01"),
+    ("1734919", "L01AA01"), ("1790099", "L01DB01"), ("1732186", "L01DB03"), ("1734340", "L01CB01"), ("198240", "L02BA01"),
+    ("310261", "L02BG06"), ("727762", "L02BA03"), ("1601380", "L01EF01"), ("1873983", "L01EF02"), ("1940648", "L01EH02"),
+    ("2119714", "L01FD01"), ("349472", "L01EB01"),
 )}  # fmt: skip
-"""Ingredients of RxNorm that the concept `anticancer_drug` names, and their ATC code of 2024 (WHO Collaborating Centre)."""
+"""Ingredients and products of RxNorm that the concept `anticancer_drug` names, and their ATC code of 2024 (WHO Collaborating Centre)."""
 LINE = "DERIVED//LINE"
 STOP = "DERIVED//TREATMENT_STOP"
 STOP_DAYS = 120
@@ -146,7 +150,10 @@ def treatment_events(events: pl.DataFrame, rule: LineRule | None = None, concept
     """
     concepts = concepts or Concepts.default()
     given = (pl.col("code").str.starts_with("ATC//") | concepts.matches("anticancer_drug")) & pl.col("time").is_not_null()
-    molecule = pl.col("code").replace({**concepts.molecules, **ATC_OF_RXNORM}).str.strip_prefix("ATC//")
+    # A drug that was stated is the molecule that is given elsewhere.
+    molecule = (
+        pl.col("code").str.strip_prefix("STATED//").replace({**concepts.molecules, **ATC_OF_RXNORM}).str.strip_prefix("ATC//")
+    )
     drugs = events.filter(given).select("subject_id", pl.col("time").dt.date().alias("day"), molecule.alias("atc"))
     on_record = dict(_last_days(events, concepts, drugs).iter_rows())
     rows: list[tuple[int, date, str, int, date]] = []

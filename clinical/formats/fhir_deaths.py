@@ -58,8 +58,12 @@ def says_death(codes: Sequence[str], number: float | None = None, text: str | No
     return not DEATH_CODES.isdisjoint(codes) and number != 0 and text not in _NO
 
 
-VITAL_STATUS, DEATH_DATE, DEATH_CAUSE = "LOINC//67162-8", "LOINC//81956-5", "LOINC//69453-9"
-"""Observations of the vital status, of the date and of the cause of death."""
+VITAL_STATUS, DEATH_DATE = "LOINC//67162-8", "LOINC//81956-5"
+"""Observations of the vital status, and of the date of death."""
+DEATH_CAUSES = frozenset({"LOINC//69453-9", "SNOMED//184305005"})
+"""Observations of the cause of death."""
+_DATED_BY_DEATH = "mii-pr-onko-tod"
+"""Profile of MII Onkologie in which the date of the cause is the day of the death."""
 
 
 def implied_death(observation: Resource, codes: Sequence[str]) -> tuple[bool, str | None]:
@@ -80,7 +84,11 @@ def implied_death(observation: Resource, codes: Sequence[str]) -> tuple[bool, st
         return named or not DEATH_CODES.isdisjoint(codings(value)), None
     if DEATH_DATE in codes:
         return True, text_or_none(observation.get("valueDateTime"))
-    return DEATH_CAUSE in codes and bool(value), None
+    profiles = (observation.get("meta") or {}).get("profile") or []
+    dated = any(_DATED_BY_DEATH in str(one) for one in profiles)
+    return not DEATH_CAUSES.isdisjoint(codes) and bool(value), text_or_none(
+        observation.get("effectiveDateTime")
+    ) if dated else None
 
 
 def within_stays(frame: pl.DataFrame) -> pl.DataFrame:

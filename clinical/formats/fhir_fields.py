@@ -243,6 +243,15 @@ def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
     return period.get("start") or (UNKNOWN if end and stem == "onset" else end), end
 
 
+def says_begin(resource: Resource, stem: str) -> bool:
+    """Tell whether a `resource` says when an act began, under `stem`; the end of a period alone does not.
+
+    >>> says_begin({"effectivePeriod": {"end": "2024-05"}}, "effective")
+    False
+    """
+    return bool(resource.get(f"{stem}DateTime") or (resource.get(f"{stem}Period") or {}).get("start"))
+
+
 def number_of(value: Any) -> float | None:
     """Return a `value` as a number, None for what is none.
 

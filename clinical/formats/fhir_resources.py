@@ -22,6 +22,7 @@ from unibase.clinical.formats.fhir_fields import (
     is_about_others,
     number_of,
     reference_id,
+    says_begin,
     slug,
     value_of,
     when,
@@ -57,7 +58,6 @@ HISTOLOGIES = {"mcode-histology-morphology-behavior", "mii-ex-onko-histology-mor
 _READ_EXTENSIONS = {*HISTOLOGIES, "patient-birthPlace", "birthPlace", "data-absent-reason"}
 _CANCER_PROFILE = "mcode-(?:primary|secondary)-cancer-condition|mii-pr-onko-diagnose"
 _PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
-
 BETWEEN = "\n"
 """Between the codes of one Medication, where they are kept for the resources that refer to it."""
 _PERSONS = frozenset({"Patient"})
@@ -330,9 +330,11 @@ def _medication(resource: Resource, context: Context) -> Iterator[Raw]:
     unit = dose.get("code") or dose.get("unit")
     if not start:
         start, end = _encounter(resource, context)
+    prefix = _PREFIX.get(resource["resourceType"], "")
+    # The day of a statement that does not say from when a drug was taken begins no treatment.
+    prefix = "ASSERTED//" if prefix == "STATED//" and not says_begin(resource, "effective") else prefix
     for code in codes:
-        code = _PREFIX.get(resource["resourceType"], "") + code
-        yield Raw(person, code, start, end, None, number_of(dose.get("value")), None, unit)
+        yield Raw(person, prefix + code, start, end, None, number_of(dose.get("value")), None, unit)
 
 
 def _encounter_event(resource: Resource, context: Context) -> Iterator[Raw]:

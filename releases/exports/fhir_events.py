@@ -16,7 +16,8 @@ _CANCER_PROFILE = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-primar
 _CONDITIONS = ("ICD10", "ICD10CM", "ICD9CM", "ICDO3")
 _DRUGS = ("ATC", "RxNorm")
 _ACTS = ("CCAM", "CPT4", "ICD10PCS", "RADIOTHERAPY", "SURGERY")
-_OF_DRUGS = {"PRESCRIBED": "MedicationRequest", "DISPENSED": "MedicationDispense", "STATED": "MedicationStatement"}
+_OF_DRUGS = {"PRESCRIBED": "MedicationRequest", "DISPENSED": "MedicationDispense", "STATED": "MedicationStatement",
+            "ASSERTED": "MedicationStatement"}  # fmt: skip
 _PATIENT = re.compile(r"(MEDS_BIRTH|MEDS_DEATH|(SEX|GENDER)//.*)$")
 _CLASSES = {"Visit//IP": "IMP", "Visit//OP": "AMB", "Visit//ER": "EMER"}
 _CLASS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*$")
@@ -132,6 +133,8 @@ def _drug(event: Event, kind: str, code: str) -> Json:
     start = {"authoredOn": event.start, "intent": "order"} if kind == "MedicationRequest" else event.when("effective")
     if kind == "MedicationDispense":
         start = {"whenHandedOver": event.start}
+    if event.code.startswith("ASSERTED//"):
+        start = {"dateAsserted": event.start}
     dose = {"dose": {"value": event.number, "unit": event.unit, "system": UCUM, "code": event.unit}}
     given = {"dosage": dose} if kind == "MedicationAdministration" and event.number is not None else {}
     return {**event.base(kind), "status": "completed", "medicationCodeableConcept": concept(code), **start, **given}

@@ -64,6 +64,20 @@ def vital(code: str, **further: Any) -> dict[str, Any]:
     return observation(code={"coding": [{"system": "http://loinc.org", "code": code}]}, valueQuantity=None, **further)
 
 
+MII_DEATH = "https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/StructureDefinition/mii-pr-onko-tod"
+
+
+def cause_at_mii(profile: str = MII_DEATH, **further: Any) -> dict[str, Any]:
+    """Return the cause of a death as MII Onkologie writes it: its date is the day of the death."""
+    cause = {"coding": [{"system": "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "code": "C34.9"}]}
+    said = {
+        "meta": {"profile": [profile]},
+        "code": {"coding": [{"system": SNOMED, "code": "184305005"}]},
+        "valueCodeableConcept": cause,
+    }
+    return observation(**{"valueQuantity": None, "effectiveDateTime": "2024-02-08", **said, **further})
+
+
 @pytest.mark.parametrize(
     ("resource", "dead"),
     [
@@ -80,6 +94,9 @@ def vital(code: str, **further: Any) -> dict[str, Any]:
         (vital("81956-5", valueDateTime="2021-04-01"), True),
         (vital("69453-9", valueCodeableConcept={"text": "lung cancer"}), True),
         (vital("69453-9"), False),
+        (cause_at_mii(), True),
+        (cause_at_mii(valueCodeableConcept=None), False),
+        (cause_at_mii(status="entered-in-error"), False),
         (vital("67162-8", status="cancelled", valueString="dead"), False),
         (condition(code={"coding": [{"system": SNOMED, "code": "397709008"}]}), True),
         (condition(code={"coding": [{"system": SNOMED, "code": "397709008"}]}, verificationStatus={"coding": [{"code": "refuted"}]}), False),
@@ -92,16 +109,36 @@ def test_a_death_outside_patient_is_a_death(tmp_path: Path, resource: dict[str, 
 
 
 def test_a_date_of_death_is_the_day_and_a_vital_status_has_none(tmp_path: Path) -> None:
-    for code, further, day in (
-        ("81956-5", {"valueDateTime": "2021-04-01"}, "2021-04-01"),
-        ("67162-8", {"valueString": "dead"}, None),
-    ):
-        folder = tmp_path / code
+    for number, (said, day) in enumerate((
+        (vital("81956-5", valueDateTime="2021-04-01"), "2021-04-01"),
+        (vital("67162-8", valueString="dead"), None),
+        (cause_at_mii(), "2024-02-08"),
+        (cause_at_mii("http://other.example/cause"), None),
+    )):  # fmt: skip
+        folder, out = tmp_path / f"{number}", tmp_path / f"{number}-out"
         folder.mkdir()
-        (folder / "a.ndjson").write_text(json.dumps(PATIENT) + "\n" + json.dumps(vital(code, **further)), encoding="utf-8")
-        convert(TimelineTask("fhir", folder, "lyon"), tmp_path / f"{code}-out")
-        events = pl.read_parquet(tmp_path / f"{code}-out" / "data" / "*.parquet").filter(pl.col("code") == "MEDS_DEATH")
+        (folder / "a.ndjson").write_text(json.dumps(PATIENT) + "\n" + json.dumps(said), encoding="utf-8")
+        convert(TimelineTask("fhir", folder, "lyon"), out)
+        events = pl.read_parquet(out / "data" / "*.parquet").filter(pl.col("code") == "MEDS_DEATH")
         assert events["time"].dt.strftime("%F").to_list() == [day]
+
+
+@pytest.mark.parametrize(
+    ("date", "code"),
+    [
+        ({"effectivePeriod": {"start": "2021-07-05", "end": "2021-09-05"}}, "STATED//ATC//L01XA02"),
+        ({"effectiveDateTime": "2021-07"}, "STATED//ATC//L01XA02"),
+        ({"dateAsserted": "2021-07-05"}, "ASSERTED//ATC//L01XA02"),
+        ({"effectivePeriod": {"end": "2021-09-05"}, "dateAsserted": "2021-10-05"}, "ASSERTED//ATC//L01XA02"),
+        ({"status": "intended", "dateAsserted": "2021-07-05"}, "PLANNED//ASSERTED//ATC//L01XA02"),
+    ],
+)
+def test_the_day_of_a_statement_is_no_day_of_treatment(tmp_path: Path, date: dict[str, Any], code: str) -> None:
+    drug = {"coding": [{"system": "http://www.whocc.no/atc", "code": "L01XA02"}]}
+    said = {"resourceType": "MedicationStatement", "subject": {"reference": "Patient/1"}, "status": "completed", **date}
+    lines = (PATIENT, {**said, "medicationCodeableConcept": drug})
+    codes, _ = read(tmp_path, "fhir", {"a.ndjson": "\n".join(json.dumps(one) for one in lines)})
+    assert [one for one in codes if one.endswith("L01XA02")] == [code]
 
 
 def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:

@@ -57,6 +57,63 @@ def test_which_codes_say_a_cancer(code: str, taken: bool) -> None:
     assert frame.select(Concepts.default().matches("cancer_diagnosis")).item() == taken
 
 
+SAID = [
+    # code, concepts that must take it, concepts that must not
+    ("STATED//ATC//L01XA02", "anticancer_drug treatment_start", "living_act last_contact"),
+    ("ASSERTED//ATC//L01XA02", "", "anticancer_drug treatment_start last_contact"),
+    ("STATED//ATC//C07AB02", "", "anticancer_drug treatment_start last_contact"),
+    ("PRESCRIBED//ATC//L01XA02", "", "anticancer_drug treatment_start last_contact"),
+    ("RxNorm//1736854", "anticancer_drug", "supportive_drug"),
+    ("ATC//V03AF03", "supportive_drug", "anticancer_drug"),
+    ("OPS//8-542.11", "systemic_therapy treatment_start last_contact", "anticancer_drug radiotherapy"),
+    ("OPS//8-54", "systemic_therapy", "radiotherapy"),
+    ("OPS//8-548.0", "last_contact", "systemic_therapy treatment_start"),   # antiretroviral
+    ("OPS//8-522.d0", "radiotherapy treatment_start", "systemic_therapy"),
+    ("CPT4//96413", "systemic_therapy treatment_start", "radiotherapy"),
+    ("CPT4//77412", "radiotherapy treatment_start", "systemic_therapy"),
+    ("CPT4//77263", "", "radiotherapy treatment_start"),   # planning
+    ("OPS//1-853.2", "diagnostic_procedure", "biopsy treatment_start"),
+    ("OPS//1-430.1", "biopsy diagnostic_procedure", "surgery"),
+    ("OPS//3-222", "imaging_procedure", "imaging_examination"),
+    ("LOINC//89243-0", "karnofsky living_act", "performance_status"),
+    ("LOINC//89247-1", "performance_status", "karnofsky"),
+    ("SNOMED//385361009", "other_stage", "stage"),
+    ("SNOMED//1287652008", "cancer_history", "cancer_diagnosis"),
+    ("ICD10//Z85.3", "cancer_history", "cancer_diagnosis"),
+    ("ICD10//D05.1", "cancer_in_situ", "cancer_diagnosis uncertain_neoplasm"),
+    ("ICD10//D47.1", "uncertain_neoplasm", "cancer_diagnosis cancer_in_situ"),
+    ("ICD10//D50.9", "", "uncertain_neoplasm cancer_in_situ"),   # anaemia
+    ("SNOMED//126906006", "uncertain_neoplasm", "cancer_diagnosis"),
+    ("LOINC//2857-1", "psa tumour_marker", "cea"),
+    ("LOINC//69548-6", "genetic_variant", "variant_detail"),
+    ("LOINC//48018-6", "variant_detail", "genetic_variant"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "takes", "leaves"), SAID)
+def test_what_concepts_take_of_the_codes_of_oncology(code: str, takes: str, leaves: str) -> None:
+    frame, concepts = events((1, code, "2020-01-01")), Concepts.default()
+    assert {name for name in takes.split() if not frame.select(concepts.matches(name)).item()} == set()
+    assert {name for name in leaves.split() if frame.select(concepts.matches(name)).item()} == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "nearest"),
+    [
+        ("PRESCRIBED//ATC//L01XA02", "anticancer_drug, but it is PRESCRIBED"),
+        ("PLANNED//PRESCRIBED//RxNorm//2555", "anticancer_drug, but it is PLANNED//PRESCRIBED"),
+        ("SUSPECTED//ICD10//C34.1", "cancer_diagnosis, but it is SUSPECTED"),
+        ("ASSERTED//ATC//L01XA02", "anticancer_drug, but it is ASSERTED"),
+        ("IMPOSSIBLE//value-range//LOINC//718-7", "haemoglobin, but it is IMPOSSIBLE//value-range"),
+        ("PRESCRIBED//ATC//C07AB02", ""),
+        ("PRESCRIBED//", ""),
+    ],
+)
+def test_what_is_no_act_is_named_by_the_concept_of_the_act(tmp_path: Path, code: str, nearest: str) -> None:
+    folder = meds.write_dataset(events((1, code, "2020-01-01")), tmp_path / "lyon")
+    assert code_table({"lyon": folder}, Concepts.default()).select("concepts", "nearest").row(0) == ("", nearest)
+
+
 def test_a_concept_of_a_study_may_include_others_but_not_itself(tmp_path: Path) -> None:
     own = tmp_path / "concepts.yaml"
     head = "concepts: 1\nversion: '1'\nconcept:\n"

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.clinical.test_derivations import events
-from unibase.clinical.derived.treatments import CHANGE, treatment_events
+from unibase.clinical.derived.treatments import ATC_OF_RXNORM, CHANGE, treatment_events
 from unibase.clinical.words.athena import Vocabulary
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
@@ -120,6 +120,21 @@ def test_a_drug_is_known_by_its_molecule(athena: Path) -> None:
     concepts = Concepts.default().with_vocabulary(Vocabulary.open(athena))
     given = events((1, "RxNorm//1151", "2021-01-01"), (1, "RxNorm//1152", "2021-04-01"), (1, "ATC//L01CD01", "2021-06-01"))
     assert treatment_events(given, None, concepts).filter(pl.col("code") == CHANGE).is_empty()
+
+
+def test_a_drug_that_is_stated_here_and_given_there_is_one_molecule() -> None:
+    given = events(
+        (1, "STATED//ATC//L01CD01", "2021-01-01"), (1, "ATC//L01CD01", "2021-04-01"), (1, "RxNorm//583214", "2021-08-01")
+    )
+    assert treatment_events(given).filter(pl.col("code") == CHANGE).is_empty()
+
+
+def test_every_drug_that_has_a_molecule_is_an_anticancer_drug_and_so_is_its_molecule() -> None:
+    concepts = Concepts.default()
+    for code in {*ATC_OF_RXNORM, *ATC_OF_RXNORM.values()}:
+        assert pl.DataFrame({"code": [code]}).select(concepts.matches("anticancer_drug")).item(), code
+    listed = {code for code in concepts.codes("anticancer_drug") if code.startswith("RxNorm//")}
+    assert listed == set(ATC_OF_RXNORM)
 
 
 def test_a_folder_that_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_features_are_components_of_an_observation_of_their_study(exported: tupl
         ("PRESCRIBED//ATC//L01XA02", {}, "MedicationRequest"),
         ("DISPENSED//ATC//L01XA02", {}, "MedicationDispense"),
         ("STATED//ATC//L01XA02", {}, "MedicationStatement"),
+        ("ASSERTED//ATC//L01XA02", {}, "MedicationStatement"),
         ("CCAM//GFFA009", {}, "Procedure"),
         ("VISIT//AMB", {}, "Encounter"),
         ("VISIT//OMOP//9201", {}, "Observation"),
