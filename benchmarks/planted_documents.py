@@ -34,12 +34,17 @@ CDA = """<?xml version="1.0" encoding="UTF-8"?>
    <code code="246120007" codeSystem="2.16.840.1.113883.6.96" displayName="Nodule size, [[Kerbrat]]"><originalText>[[Solenn]]</originalText></code>
    <statusCode code="completed"/><effectiveTime value="[[20210227]]"/><value xsi:type="PQ" value="12.5" unit="mm"/>
    <interpretationCode code="[[ZQ07XSERIES]]" codeSystem="9.9.9" displayName="[[Titine]]"/><methodCode code="[[kerbrat2]]"/>
+   <text>suivi [[Titine]] <reference value="#[[q1]]"/></text>
+   <subject><relatedSubject classCode="PRS"><code code="MTH" codeSystem="2.16.840.1.113883.5.111"/><telecom value="tel:[[0681229017]]"/>
+    <subject><name>[[Abgrall]]</name><birthTime value="[[19330412]]"/></subject></relatedSubject></subject>
    <performer><assignedEntity><assignedPerson><name>[[Corre]]</name></assignedPerson></assignedEntity></performer>
    <entryRelationship typeCode="COMP"><observation classCode="OBS" moodCode="EVN"><code code="121071" codeSystem="1.2.840.10008.2.16.4"/>
     <value xsi:type="ST">stable, dit [[Nolwenn]]</value></observation></entryRelationship>
    <entryRelationship typeCode="[[KERB]]"><observation classCode="[[QUEM]]" moodCode="EVN"><code code="121071" codeSystem="1.2.840.10008.2.16.4"/>
     <value xsi:type="PQ" value="[[0298401277]]" unit="mm"/></observation></entryRelationship>
    <entryRelationship typeCode="COMP"><observation classCode="OBS" moodCode="EVN"><value xsi:type="PQ" value="4" unit="[[kerbrats]]"/></observation></entryRelationship>
+   <entryRelationship typeCode="COMP"><observation classCode="OBS" moodCode="EVN"><value xsi:type="CD[[KERB]]" code="[[Solenn]]"/></observation></entryRelationship>
+   <entryRelationship typeCode="COMP"><observation classCode="OBS" moodCode="EVN"><value xsi:type="PQ" value="5" unit="{[[quemeneur]]}"/></observation></entryRelationship>
    <sdtc:raceCode displayName="[[bretonne]]"/></observation></entry>
   <entry><observationMedia classCode="OBS" moodCode="EVN"><value mediaType="image/png" representation="B64">[[S2VyYnJhdA]]</value></observationMedia></entry>
  </section></component></structuredBody></component></ClinicalDocument>

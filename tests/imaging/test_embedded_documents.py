@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from xml.etree import ElementTree
@@ -109,12 +110,33 @@ def test_a_clinical_document_keeps_codes_measures_and_sentences(tmp_path: Path) 
     days, measured = ([one.attrib for one in entries(content) if one.tag == HL7 + name] for name in ("effectiveTime", "value"))
     assert days == [{"value": "20190227101500+0100"}, {"value": "20190227"}], "731 days before"
     kept = [(one.get("value"), one.get("unit"), one.get("nullFlavor")) for one in measured]
-    assert kept == [("12.5", "mm", None), (None, None, None), (None, None, "MSK"), (None, None, "MSK")], (
-        "no number without its unit"
+    assert kept[:2] == [("12.5", "mm", None), (None, None, None)]
+    assert kept[2:] == [(None, None, "MSK")] * 3, (
+        "no number without its unit, no value without its type; what has no known class is gone"
     )
     assert not [one for one in root.iter() if not one.tag.startswith(HL7)] and not list(root.iter(HL7 + "observationMedia"))
+    relative = root.find(f".//{HL7}subject/{HL7}relatedSubject")
+    assert relative is not None and [one.get("code") for one in relative] == ["MTH"], "of her mother, and not of her"
     patient = root.find(f"{HL7}recordTarget/{HL7}patientRole/{HL7}id")
     assert patient is not None and patient.get("extension") == "9001234567890"
+
+
+@pytest.mark.parametrize("said", ['negationInd="oui"', 'moodCode="PLANNED"', 'classCode="DUPONT"', 'inversionInd="DUPONT"'])
+def test_what_may_not_have_happened_is_not_told_as_if_it_had(said: str, tmp_path: Path) -> None:
+    made = clinical_document()
+    whole = made.ds.EncapsulatedDocument.rstrip(b"\0")
+    name = said.partition("=")[0]
+    odd = re.sub(
+        rb'<observation classCode="OBS" moodCode="EVN"><templateId',
+        f'<observation classCode="OBS" moodCode="EVN" {said}><templateId'.encode(),
+        whole,
+    )
+    if name in ("moodCode", "classCode"):
+        odd = re.sub(rf' {name}="[A-Z]+" ?'.encode() + b"(?=[^>]*" + said.encode() + b")", b" ", odd)
+    assert odd != whole
+    made.ds.EncapsulatedDocument = odd + b"\0" * (len(odd) % 2)
+    content = document(made, tmp_path)
+    assert b"246120007" not in content and b"Poumon D" in content
 
 
 def test_its_days_stay_where_a_policy_retains_them(tmp_path: Path) -> None:

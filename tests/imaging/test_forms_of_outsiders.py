@@ -133,6 +133,7 @@ STAYS = (
     "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
     "famille BRCA", "family history", "rad: CT", "patient HFS", "tech WB", "0.5 x 0.9998", "MIP 2.5 mm", "1-001", "F9", "H50",
+    "SUVmax à 27.2", "glycémie à 9.7", "27.2 mUI/L", "somme des diamètres 27.2", "de 27.2 à 30 mm", "27.2 pct",
     "27.2 mm", "27.2mm", "SUVmax 27.2", "SUVmax: 9.7", "TE 27.2", "TT=27.2s", "27.2 x 3", "3 27.2", "27.2.1", "27.3", "T2 27.2 %", "9 7 3", "coupes 9 7",
     "TE 080 MS", "H22-447", "TE21-100", "25 x 2", "1.25", "foie 2.9 cm", "dose 27.2", "27.2-30 Gy",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
-from unibase.imaging.confidentiality import coding_schemes, values
+from unibase.imaging.confidentiality import values
 from unibase.imaging.confidentiality.identifiers import MAX_NARRATIVE
 from unibase.imaging.confidentiality.texts.cleaner import Kind
 from unibase.imaging.confidentiality.texts.known import Knowledge
@@ -26,81 +26,38 @@ if TYPE_CHECKING:
 
 _SPACE, _TYPE = "urn:hl7-org:v3", "{http://www.w3.org/2001/XMLSchema-instance}type"
 _HEAD = frozenset(["realmCode", "typeId", "templateId", "code", "title", "effectiveTime", "confidentialityCode", "languageCode"])
-_TREE = frozenset(
-    [
-        "component",
-        "structuredBody",
-        "section",
-        "entry",
-        "act",
-        "observation",
-        "organizer",
-        "procedure",
-        "substanceAdministration",
-        "supply",
-        "encounter",
-        "entryRelationship",
-        "referenceRange",
-        "observationRange",
-        "consumable",
-        "manufacturedProduct",
-        "manufacturedMaterial",
-        "templateId",
-        "code",
-        "value",
-        "translation",
-        "qualifier",
-        "statusCode",
-        "effectiveTime",
-        "low",
-        "high",
-        "center",
-        "width",
-        "period",
-        "interpretationCode",
-        "methodCode",
-        "targetSiteCode",
-        "approachSiteCode",
-        "routeCode",
-        "doseQuantity",
-        "rateQuantity",
-        "maxDoseQuantity",
-        "numerator",
-        "denominator",
-        "repeatNumber",
-        "priorityCode",
-        "languageCode",
-        "confidentialityCode",
-        "title",
-        "text",
-        "sequenceNumber",
-        "quantity",
-        "administrationUnitCode",
-    ]
-)
-_HOLDERS = frozenset(["component", "entry", "entryRelationship", "consumable", "referenceRange"])
-"""Elements that only hold another: where that is not listed they go with it."""
-_STRUCTURAL = {
-    "classCode": frozenset(["ACT", "OBS", "ORGANIZER", "CLUSTER", "BATTERY", "PROC", "SBADM", "SPLY", "ENC", "DOCCLIN", "DOCBODY", "DOCSECT", "COND", "CONC", "INFRM", "CONS", "MANU", "MMAT"]),
+_TREE = frozenset([
+    "component", "structuredBody", "section", "entry", "act", "observation", "organizer", "procedure", "substanceAdministration",
+    "supply", "encounter", "entryRelationship", "referenceRange", "observationRange", "consumable", "manufacturedProduct", "manufacturedMaterial", "templateId",
+    "code", "value", "translation", "qualifier", "statusCode", "effectiveTime", "low", "high", "center",
+    "width", "period", "interpretationCode", "methodCode", "targetSiteCode", "approachSiteCode", "routeCode", "doseQuantity", "rateQuantity",
+    "maxDoseQuantity", "numerator", "denominator", "repeatNumber", "priorityCode", "languageCode", "confidentialityCode", "title", "text",
+    "sequenceNumber", "quantity", "administrationUnitCode", "subject", "relatedSubject",
+])  # fmt: skip
+_HOLDERS = frozenset(["component", "entry", "entryRelationship", "consumable", "referenceRange", "subject"])
+"""Elements that only hold others: where none of these is listed they go with them."""
+_MEANING = {
+    "classCode": frozenset(["ACT", "OBS", "ORGANIZER", "CLUSTER", "BATTERY", "PROC", "SBADM", "SPLY", "ENC", "DOCCLIN", "DOCBODY", "DOCSECT", "COND", "CONC", "INFRM", "CONS", "MANU", "MMAT", "PRS", "SBJ"]),
     "moodCode": frozenset(["EVN", "INT", "RQO", "PRMS", "PRP", "ARQ", "APT", "DEF", "GOL", "EVN.CRT"]),
-    "typeCode": frozenset(["COMP", "DRIV", "XCRPT", "RSON", "SUBJ", "SPRT", "REFR", "REFV", "CAUS", "MFST", "GEVL", "SAS", "CSM", "PRD", "MSK"]),
+    "typeCode": frozenset(["COMP", "DRIV", "XCRPT", "RSON", "SUBJ", "SPRT", "REFR", "REFV", "CAUS", "MFST", "GEVL", "SAS", "CSM", "PRD", "MSK", "SBJ"]),
     "nullFlavor": frozenset(["NI", "NA", "UNK", "ASKU", "NAV", "NASK", "MSK", "OTH", "NINF", "PINF", "TRC"]),
     "operator": frozenset(["A", "E", "H", "I", "P"]),
+    **dict.fromkeys(["negationInd", "inversionInd", "contextConductionInd", "inclusive", "institutionSpecified", "independentInd"], frozenset(["true", "false", "1", "0"])),
 }  # fmt: skip
-_FLAGS = frozenset(["negationInd", "inversionInd", "contextConductionInd", "inclusive", "institutionSpecified", "independentInd"])
+"""Attributes that say what an element is and whether it happened, and the values that they may have."""
 _SCHEMES = {
     "2.16.840.1.113883.6.96": "SCT", "2.16.840.1.113883.6.1": "LN", "2.16.840.1.113883.6.3": "I10", "2.16.840.1.113883.6.8": "UCUM",
     "2.16.840.1.113883.6.73": "ATC", "2.16.840.1.113883.6.256": "RADLEX", "1.2.840.10008.2.16.4": "DCM", "2.16.840.1.113883.6.43.1": "ICDO3",
     "1.2.250.1.213.2.5": "CCAM",
 }  # fmt: skip
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d{0,9})){2,20}")
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,24}")
 _BLOCKS = frozenset(["paragraph", "td", "th", "item", "caption", "li", "br"])
 _TIMES = ("TS", "IVL_TS", "PIVL_TS", "EIVL_TS", "SXCM_TS")
-_KINDS = frozenset(
-    ["CD", "CE", "CV", "CO", "CS", "PQ", "ST", "ED", "IN", "RE", "TS", "IV", "PI", "EI", "SX", "BL", "RT", "MO", "II"]
-)
-"""First letters of the data types that a value may have (`INT`, `IVL_PQ`)."""
+_KINDS = frozenset([
+    "CD", "CE", "CV", "CO", "CS", "CR", "PQ", "PQR", "ST", "ED", "INT", "REAL", "BL", "MO", "RTO", "RTO_PQ_PQ", "IVL_PQ", "IVL_INT", "IVL_REAL", "SXCM_PQ",
+    "TS", "IVL_TS", "PIVL_TS", "EIVL_TS", "SXCM_TS", "SXPR_TS",
+])  # fmt: skip
+"""Data types that a value may have."""
 _OF_PERSONS = frozenset(["given", "family", "prefix", "suffix", "name", "delimiter"])
 _OF_PLACES = frozenset(
     ["streetAddressLine", "streetName", "houseNumber", "city", "postalCode", "additionalLocator", "precinct", "county"]
@@ -207,22 +164,32 @@ class _Scribe:
         self._job = job
 
     def write(self, source: ElementTree.Element, parent: ElementTree.Element, timed: bool = False) -> None:
-        """Write `source` below `parent`, and what stands below it; `timed`: whether its values are days."""
+        """Write `source` below `parent`, and what stands below it; `timed`: whether its values are days.
+
+        What says in a way that is not listed what it is, or whether it happened, goes whole: it could not be read rightly.
+        """
         name, kind = _name(source), source.get(_TYPE, "")
+        if any(said in source.attrib and source.attrib[said] not in allowed for said, allowed in _MEANING.items()):
+            return
         timed = timed or name == "effectiveTime" or kind in _TIMES
         made = ElementTree.SubElement(parent, f"{{{_SPACE}}}{name}")
-        if name == "text":
+        if name == "text" and _name(parent) == "section":
             self._narrative(source, made)
             return
         if kind:
-            made.set(_TYPE, kind if _WORD.fullmatch(kind) and kind[:2] in _KINDS else "ANY")
+            made.set(_TYPE, kind if kind in _KINDS else "ANY")
+        if made.get(_TYPE) == "ANY":
+            made.set("nullFlavor", "MSK")
+            return
         for attribute, value in source.attrib.items():
             kept = self._attribute(attribute, value, source, timed)
             if kept:
                 made.set(attribute, kept)
         self._mask(source, made)
-        if name == "title" or (name == "value" and kind in ("ST", "ED")):
+        if name in ("title", "text") or (name == "value" and kind in ("ST", "ED")):
             made.text = self._sentence("".join(source.itertext()))
+            if name == "text" and not made.text:
+                parent.remove(made)
             return
         for child in source:
             if _name(child) in _TREE:
@@ -246,10 +213,8 @@ class _Scribe:
 
     def _attribute(self, name: str, value: str, source: ElementTree.Element, timed: bool) -> str:
         """Return what stays of the value of an attribute; nothing where it goes."""
-        if name in _STRUCTURAL:
-            return value if value in _STRUCTURAL[name] else ""
-        if name in _FLAGS:
-            return value if value in ("true", "false") else ""
+        if name in _MEANING:
+            return value
         writers: dict[str, Callable[[str], str]] = {
             "root": self._oid,
             "codeSystem": self._oid,
@@ -266,9 +231,9 @@ class _Scribe:
         return self._job.value("registered", "UI", value.encode(), ()).decode().strip(" \0") if _OID.fullmatch(value) else ""
 
     def _unit(self, value: str) -> str:
-        if coding_schemes.gives(b"UCUM", value.encode("utf-8")):
-            return value
-        return value if value == self._text(value, "term") else ""
+        """Return a unit as it is, or nothing: a part of one would be another."""
+        raw = values.pad(value.encode("utf-8"), "SH")
+        return value if self._job.value("coded", "SH", raw, ("utf-8",), b"UCUM") == raw else ""
 
     def _code(self, value: str, system: str) -> str:
         scheme = _SCHEMES.get(system, "").encode()
