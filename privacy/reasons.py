@@ -28,6 +28,12 @@ UNCERTAIN_DATE = Reason(
     "Write YYYY-MM-DD, or YYYY-MM or YYYY when no more is known.",
     "`03/04/56`.",
 )
+UNKNOWN_PLACE = Reason(
+    "unknown-place",
+    "A place of birth is no INSEE code of a commune or country; the row is used without it.",
+    "Write the INSEE code (69123, 2A004, 99352).",
+    "`Lyon` in the column `birth_place_code`.",
+)
 UNKNOWN_COLUMN = Reason(
     "unknown-column",
     "A column of a people file is none that is read.",

@@ -57,6 +57,8 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
         raise UserError(f"{path} is {kind}, and people files are text. Save it as CSV in UTF-8, or as Parquet.")
     letters = decoded(content)
     lines = letters.text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    while len(lines) > 1 and not lines[0].strip(" ,;\t|"):
+        lines.pop(0)
     declared = lines.pop(0).strip()[4:] if lines[0].lower().startswith("sep=") and len(lines) > 1 else ""
     separator = declared if len(declared) == 1 else max(",;\t|", key=lines[0].count)
     header = [name.strip().lower() for name in next(csv.reader(lines[:1], delimiter=separator), [])]

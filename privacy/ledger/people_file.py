@@ -19,12 +19,24 @@ _SEXES = {
     "F": "F", "2": "F", "FEMALE": "F", "FEMME": "F", "FEMININ": "F", "FEM": "F", "FILLE": "F", "8532": "F",
     "": None, "U": None, "I": None, "O": None, "UNKNOWN": None, "OTHER": None, "INCONNU": None, "INDETERMINE": None, "0": None,
     "9": None, "3": None, "8551": None,
+    "1.0": "M", "1,0": "M", "MR": "M", "M.": "M", "MR.": "M", "MONSIEUR": "M", "2.0": "F", "2,0": "F", "MME": "F", "MME.": "F", "MLLE": "F", "MLLE.": "F",
+    "MADAME": "F", "MADEMOISELLE": "F", "FEMELLE": "F",
 }  # fmt: skip
 
-_NO_NUMBER = r"(?i)^(?:identifier|null|\(null\)|none|nan|#?n/?a|n\.a\.|nc|nd|nr|\\n|inconnue?|unknown|x{2,}|0+|[-?._*#/ ]+)$"
-"""What stands in the column of numbers and is none: words for nothing, zeros, signs, the line of column names once more."""
+_NO_NUMBER = (
+    r"(?i)^(?:identifier|person_key|null|\(null\)|none|nan|#?n/?a|#[a-zé]+[!?]|n\.a\.|nc|nd|nr|\\n|inconnue?|unknown|x{2,}|0+|[-?._*#/ ]+"
+    r"|total(?: *:)?(?: *\d+)?|\(?\d+ (?:rows?|lignes?)\b.*)$"
+)
+"""What stands in a column of numbers and is none: words for nothing, zeros, signs, errors of a spreadsheet, the line of column
+names once more, and the last line of a report."""
+_ROUNDED = r"^\d+(?:[.,]\d+)?[Ee]\+?\d+$"
+_KEPT_AS_TEXT = r"^(?:=\"([^\"]*)\"|'([^']+))$"
+"""How a number is kept from a spreadsheet: `="0012"`, `'0012`."""
 _OF_A_SPREADSHEET = r"^\d+(?:[.,]\d+)?[Ee]\+?\d+$|^\d+[.,]0+$"
 """A number that a spreadsheet rounded or wrote as a decimal: 1.23457E+11, 123.0."""
+
+_PLACE = r"(?i)^(?:[0-9]{4,5}|2[AB][0-9]{3}|99)$"
+"""A code of a place of birth, the zero at its beginning perhaps lost, or 99 for a country that is not told."""
 
 DECISIONS = pl.Schema(
     {
@@ -79,10 +91,10 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     if "identifier" not in frame.columns:
         raise UserError(f"{path}: there is no column `identifier` (the hospital number). Add it.")
     frame = _with_defaults(_known_columns(frame, problems), path, centre)
-    frame = _with_numbers(frame, problems)
+    frame = _with_keys(_with_numbers(frame, problems), problems)
     other = "Put each centre's people in a file of its own."
     frame = _set_aside(frame, pl.col("centre") != centre, problems, "centre", reasons.OTHER_CENTRE, other)
-    frame = _read_dates(_read_sexes(frame, problems), problems)
+    frame = _read_places(_read_dates(_read_sexes(frame, problems), problems), problems)
     problems += _wrong_ins(frame)
     frame = _once(frame, problems)
     return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
@@ -162,6 +174,7 @@ def _with_defaults(frame: pl.DataFrame, path: Path, centre: str) -> pl.DataFrame
         .str.replace_all(r"\p{Cf}+", "")
         .str.replace_all(r"\p{Cc}+", " ")
         .str.strip_chars()
+        .str.replace(_KEPT_AS_TEXT, "$1$2")
         .replace("", None)
         for name in frame.columns
         if name != "source_row"
@@ -173,7 +186,9 @@ def _with_defaults(frame: pl.DataFrame, path: Path, centre: str) -> pl.DataFrame
         "source": pl.lit(path.name),
     }
     for name, value in defaults.items():
-        there = pl.coalesce(pl.col(name), value) if name in frame.columns else value
+        # A word for nothing as the key of several rows would make one person of all.
+        said = pl.col(name) if name in ("centre", "source") else pl.when(~pl.col(name).str.contains(_NO_NUMBER)).then(name)
+        there = pl.coalesce(said, value) if name in frame.columns else value
         frame = frame.with_columns(there.alias(name))
     return frame
 
@@ -196,6 +211,26 @@ def _with_numbers(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.Data
     changed = number.str.contains(_OF_A_SPREADSHEET)
     remedy = "Export the column as text: a spreadsheet changed the number."
     return _set_aside(frame, changed, problems, "identifier", reasons.SPREADSHEET_NUMBER, remedy)
+
+
+def _with_keys(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    """Return the rows whose key of the person no spreadsheet rounded: two persons may have come under one."""
+    remedy = "Export the column as text: a spreadsheet changed the number."
+    changed = pl.col("person_key").str.contains(_ROUNDED)
+    return _set_aside(frame, changed, problems, "person_key", reasons.SPREADSHEET_NUMBER, remedy)
+
+
+def _read_places(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    """Return the frame without places of birth that are no INSEE code, which are problems; others as they are written."""
+    if "birth_place_code" not in frame.columns:
+        return frame
+    place = pl.col("birth_place_code")
+    told = frame.filter(place.is_not_null() & ~place.str.contains(_PLACE))
+    message = "The place of birth is no INSEE code and is left out."
+    remedy = "Write the INSEE code (69123, 2A004, 99352)."
+    rows = told["source_row"].to_list()
+    problems += [PeopleProblem(row, "birth_place_code", reasons.UNKNOWN_PLACE, message, remedy, kept=True) for row in rows]
+    return frame.with_columns(pl.when(place.str.contains(_PLACE)).then(place))
 
 
 def _read_sexes(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:

@@ -36,6 +36,7 @@ _NOT_KNOWN = frozenset(
     {"INCONNU", "INCONNUE", "SDF", "NC", "ND", "NR", "NULL", "DOMICILE", "UNKNOWN", "XXX", "NEANT", "RENSEIGNE"}
 )
 _NOT_A_WORD = re.compile(r"[^A-Z0-9]+")
+_FRENCH_CODE = re.compile(r"(?:FR?)?(\d{5})(?:CEDEX\d*)?$")
 _PHONE_DIGITS = 9
 
 
@@ -84,10 +85,13 @@ def commune_name(text: str | None) -> str | None:
 def postal_code(text: str | None) -> str | None:
     """Return a postal code, `text`, as it is compared; none where it stands for none.
 
-    >>> postal_code("69 003"), postal_code("1000"), postal_code("99999"), postal_code("SW1A 1AA")
-    ('69003', '01000', None, 'SW1A1AA')
+    >>> postal_code("69 003"), postal_code("1000.0"), postal_code("F-69483 Cedex 03"), postal_code("99999"), postal_code("SW1A 1AA")
+    ('69003', '01000', '69483', None, 'SW1A1AA')
     """
-    code = "".join(_words(text))
+    # A spreadsheet makes a decimal of it; CEDEX follows it, the country stands before it.
+    code = "".join(_words(re.sub(r"^(\d+)[.,]0+$", r"\1", (text or "").strip())))
+    french = _FRENCH_CODE.match(code)
+    code = french[1] if french else code
     # A spreadsheet takes the zero away.
     code = code.zfill(5) if code.isdigit() and len(code) == 4 else code
     return code if len(code) > 2 and len(set(code)) > 1 and not _NOT_KNOWN & {code} else None

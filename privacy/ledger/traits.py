@@ -23,7 +23,8 @@ _MARRIED = re.compile(r"\b(?:EPOUSE|EPSE|EP|VEUVE|VVE|VE|DIVORCEE|NEE|NE)\b")
 _SAINTS = {"ST": "SAINT", "STE": "SAINTE"}
 _TITLES = frozenset({"M", "MR", "MME", "MLLE", "DR", "MONSIEUR", "MADAME", "MADEMOISELLE"})
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_UNKNOWN_PLACES = frozenset({"", "99999", "00000", "99", "99000", "99990"})
+_INSEE = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{3}")
+_UNKNOWN_PLACES = frozenset({"99999", "00000", "99000", "99990"})
 _NO_FAMILY = frozenset(
     [
         "INCONNU",
@@ -233,13 +234,16 @@ def is_vague(birth: PartialDate | None, place: str | None) -> bool:
 
 
 def place_code(text: str | None) -> str | None:
-    """Return an INSEE code of birth place, `text`, in capitals, or None when it says nothing.
+    """Return an INSEE code of birth place, `text`, in capitals, or None when it says nothing or is none.
 
-    >>> place_code("2a004 "), place_code("")
-    ('2A004', None)
+    A code whose zero a spreadsheet took away has it again. Names of places are no codes: beside one they are no other place.
+
+    >>> place_code("2a004 "), place_code("1004"), place_code("Lyon"), place_code("")
+    ('2A004', '01004', None, None)
     """
     code = (text or "").strip().upper()
-    return None if code in _UNKNOWN_PLACES else code
+    code = code.zfill(5) if len(code) == 4 and code.isascii() and code.isdigit() else code
+    return code if _INSEE.fullmatch(code) and code not in _UNKNOWN_PLACES else None
 
 
 def place_of_ins(ins: str | None, birth: str | None) -> str | None:

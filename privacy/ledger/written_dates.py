@@ -6,11 +6,14 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from unicodedata import combining, normalize
 
 FIRST_YEAR, LAST_YEAR = 1850, 2200
 
 _ISO = re.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?(?:[T ][\d:.+Z]*)?")
+_UNIVERSAL_EVENING = re.compile(r"\d{4}-\d{2}-\d{2}[T ](?:1[2-9]|2[0-3]):00(?::00(?:\.0+)?)?(?:Z|\+00:?00)")
+"""Midnight of the next day, as a program writes it that counts in universal time."""
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})(?: [\d:]*)?")
 _EIGHT = re.compile(r"\d{8}")
 _MONTH_AND_YEAR = re.compile(r"(\d{1,2})[-/. ](\d{4})")
@@ -76,6 +79,8 @@ def _read(text: str | None, *, american: bool) -> WrittenDate:
         if _EIGHT.fullmatch(text):
             return _read_eight(text)
         year, month, day = (int(part or 0) for part in found.groups())
+        if _UNIVERSAL_EVENING.fullmatch(text) and _is_date(year, month, day):
+            return _this_day_or_the_next(date(year, month, day))
         return _cut(year, month, day, whole=found[2] is None)
     if found := _DAY_FIRST.fullmatch(text):
         day, month, year = (int(part) for part in found.groups())
@@ -89,6 +94,15 @@ def _read(text: str | None, *, american: bool) -> WrittenDate:
     if (found := _IN_WORDS.fullmatch(_folded(text))) and found[2] in _MONTHS:
         return _cut(int(found[3]), _MONTHS[found[2]], int(found[1] or 0), whole=False)
     return WrittenDate(None, "This is not read as a date; it is left out.")
+
+
+def _this_day_or_the_next(day: date) -> WrittenDate:
+    """Return what a day has in common with the one after it: midnight of Paris is 22 or 23 hours of the day before."""
+    later = day + timedelta(days=1)
+    problem = "The hour is an evening of universal time: the day may be the next one, and is left out."
+    if day.year != later.year:
+        return WrittenDate(None, problem)
+    return WrittenDate(f"{day:%Y-%m}" if day.month == later.month else f"{day.year:04d}", problem)
 
 
 def _folded(text: str) -> str:
