@@ -6,7 +6,7 @@ data, and another program, in any language, prepares held-out subjects with the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +20,8 @@ from unibase.releases.content.wide_tables import CELLS
 FILE = "preparation.json"
 STEPS = 20
 """Steps in which a mean is told, to a standard deviation."""
+DIGITS, ROUND = range(1, 11), (1, 2, 5, 10)
+"""Digits of a step: any, or few, where the step would else tell over how many subjects it was taken."""
 MOST_LEVELS = 12
 FIRST = 200
 """A variable of so many whole numbers, or fewer, is one of levels: its mean tells counts of persons. Whether it is one is asked of the `FIRST` rows first."""
@@ -86,10 +88,10 @@ def learn(known: np.ndarray, min_cell: int) -> Learned:
     low, width, few = float(known.min()), float(known.max() - known.min()), min(min_cell / len(known), 0.5)
     levels = _levels(known)
     if levels == 2:
-        upper = _share(float((known > low).mean()), _one_digit(few))
+        upper = _share(float((known > low).mean()), _next(few, ROUND))
         return {"mean": _plain(low + width * upper), "sd": _plain(width * float(np.sqrt(upper * (1.0 - upper))))}
     spread = float(np.std(known, ddof=1))
-    step = _one_digit(max(spread / STEPS, width * few if levels else 0.0))
+    step = max(_next(spread / STEPS, DIGITS), _next(width * few, ROUND) if levels else 0.0)
     return {"mean": _plain(round(float(np.mean(known)) / step) * step), "sd": _plain(max(round(spread / step), 1) * step)}
 
 
@@ -108,10 +110,10 @@ def _share(share: float, step: float) -> float:
     return rarer if share <= 0.5 else 1.0 - rarer
 
 
-def _one_digit(number: float) -> float:
-    """Return the next number of one digit: 0.021 gives 0.03."""
+def _next(number: float, digits: Sequence[int]) -> float:
+    """Return the next number of one of these digits, the last of which is 10: of 1, 2, 5 and 10, 0.021 gives 0.05."""
     power = 10.0 ** np.floor(np.log10(number))
-    return float(np.ceil(number / power - 1e-9) * power)
+    return float(next(digit for digit in digits if digit >= number / power - 1e-9) * power)
 
 
 def _plain(number: float) -> float:

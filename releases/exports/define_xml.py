@@ -114,7 +114,7 @@ def _table(version: ET.Element, rows: pl.DataFrame) -> None:
     )
     _description(group, f"Table {table} of the release")
     for place, row in enumerate(rows.to_dicts(), 1):
-        attributes = {"ItemOID": _oid("IT", row), "OrderNumber": str(place), "Mandatory": "No" if row["missing"] else "Yes"}
+        attributes = {"ItemOID": _oid("IT", row), "OrderNumber": str(place), "Mandatory": "Yes" if row["missing"] == 0 else "No"}
         if row["column"] in keys:
             attributes["KeySequence"] = str(keys.index(row["column"]) + 1)
         if row["derivation"]:

@@ -1,7 +1,8 @@
 """An attacker who has pages, dictionaries and manifests of one or two versions, and nothing else, over many random cohorts.
 
 `python -m tests.releases.attack_cohorts --cohorts 1000` prints what it made of them. What is read: the HTML tables and
-sentences, the SVG curves, `dictionary.json`, `manifest.json`, the safe cube, the records and the page of the catalogue. The truth is asked only afterwards, to judge.
+sentences, the SVG curves, `dictionary.json`, `manifest.json`,
+`preparation.json`, the record of disclosure, the safe cube, the records and the page of the catalogue. The truth is asked only afterwards, to judge.
 """
 
 from __future__ import annotations
@@ -21,30 +22,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, lil_array
 
+from tests.releases.attack_files import (
+    Kind,
+    Said,
+    cohort_decided,
+    decided,
+    empty_decided,
+    lay_shares,
+    levels_decided,
+    shares_told,
+)
 from tests.releases.attacker import MASK, Tables
 from tests.releases.cohort_pages import ASSAYS, STUDY, Patient, Study, later, random_study, write, write_catalogue
 from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.safe_cube import Margin, SafeCube
-
-Kind = tuple[object, ...]
-"""What an attacker tells persons apart by in one line of attack, such as centre and stage."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """One number of those for whom `of` holds: a version shows it, masks it (None), or says `between` which values it is.
-
-    What is not `drawn` stands nowhere, but nobody shall find it out either; or it stands elsewhere too, and counts once.
-    """
-
-    name: str
-    of: Callable[[Kind], bool]
-    value: int | None
-    between: tuple[float, float] | None = None
-    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,8 @@ class Page:
     words: list[dict[str, object]]
     manifest: dict[str, object]
     cube: SafeCube | None
+    record: pl.DataFrame
+    prepared: dict[str, dict[str, dict[str, dict[str, float]]]]
     records: Path | None = None
 
     @classmethod
@@ -63,7 +60,9 @@ class Page:
         text = (folder / "report.html").read_text(encoding="utf-8")
         words = json.loads((folder / "dictionary" / "dictionary.json").read_text(encoding="utf-8"))
         about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return cls(Tables(text), text, words, about, safe_cube.read(folder), records)
+        prepared = json.loads((folder / "preparation.json").read_text(encoding="utf-8"))
+        record = pl.read_parquet(folder / "disclosure.parquet")
+        return cls(Tables(text), text, words, about, safe_cube.read(folder), record, prepared, records)
 
     def rows(self, section: str) -> list[list[str]]:
         return self.tables.sections.get(section, [])
@@ -100,7 +99,7 @@ def cohort_said(page: Page) -> list[Said]:
         said.append(Said(centre, lambda k, c=centre: k[0] == c, size))
         for name, cell in zip(names, shares.get(centre, []), strict=False):
             said += _of_share(f"{centre} {name}", cell, size, lambda k, c=centre, i=place[name]: k[0] == c and bool(k[i]))
-    return said
+    return said + cohort_decided(page.record, place)
 
 
 def _of_share(name: str, cell: str, size: int | None, of: Callable[[Kind], bool]) -> list[Said]:
@@ -132,6 +131,7 @@ def level_said(page: Page, column: str, numeric: bool) -> list[Said]:
     said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
     said += [Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()]
     said += _column(page, "subjects", column, lambda k: k[1] is not None)
+    said += levels_decided(page.record, column) + empty_decided(page.record, f"subjects.{column}", lambda k: k[1] is not None)
     heads, *rows = page.rows("characteristics")
     start = next(i for i, row in enumerate(rows) if re.match(rf"As named|{column}", row[0]) and _opens(rows, i, column, numeric))
     for row in rows[start + 1 :]:
@@ -222,6 +222,11 @@ def response_said(page: Page) -> list[Said]:
     """Best responses; a kind is `(response,)`."""
     said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
     said += [Said(f"BOR {v}", lambda k, v=v: k[0] == v, _number(n)) for v, n in page.rows("responses")[1:]]
+    said += [
+        Said(f"record {what}", lambda k, v=what: f"BOR {k[0]}" == v, value, drawn=False)
+        for what, _, value in decided(page.record, "responses")
+        if what != "BOR objective"
+    ]
     rate = re.search(r'lang="en">Objective response ([\d.]+) %', page.text)
     size = page.manifest["subjects"]
     if rate and isinstance(size, int):
@@ -247,6 +252,9 @@ def endpoint_said(page: Page) -> list[Said]:
     if any(row[2:3] and re.fullmatch(r"[\d.e+-]+", row[2]) for row in page.rows("hazards")):
         enough = float(page.manifest["smallest"])  # type: ignore[arg-type]
         said += [Said(f"a ratio, {e}", lambda k, e=e: bool(k[1]) == e, None, (enough, math.inf)) for e in (True, False)]
+    which: dict[str, Callable[[Kind], bool]] = {"OS followed": lambda k: True, "OS events": lambda k: bool(k[1])}
+    for what, _, value in decided(page.record, "endpoints"):
+        said.append(Said(f"record {what}", which.get(what, lambda k: bool(k[2])), value, drawn=False))
     for column, event in (("EVNTDESC", False), ("CNSDTDSC", True)):
         said.append(Said(f"{column} missing", lambda k, e=event: bool(k[1]) == e, page.word("adtte", column)["missing"]))  # type: ignore[arg-type]
     return said + coverage_said(page, "death", lambda k: bool(k[1]))
@@ -430,6 +438,10 @@ def attack_together(pages: Sequence[Page], studies: Sequence[Study], tally: Tall
     lines = {name: lay_out(program, name, [read(page) for page in pages], studies, tally) for name, (read, _) in LINES.items()}
     link(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
     lay_cubes(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
+    for number, (page, study) in enumerate(zip(pages, studies, strict=True)):
+        shares = list(shares_told(page.prepared["centre"], "high_crp", len(study.patients), study.min_cell))
+        parts = lines["crp"].version(number)
+        program.rows += lay_shares(lambda of, parts=parts: lines["crp"].row(of, parts), shares)  # type: ignore[misc]
     rows = lil_array((len(program.rows), program.size))
     for place, (row, _, _) in enumerate(program.rows):
         rows[[place], list(row)] = list(row.values())
@@ -539,9 +551,11 @@ LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]]
             *cohort_said(page)[:1],
             *(Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()),
             *_column(page, "analysis", "crp", lambda k: k[1] is not None),
+            *(replace(one, drawn=False) for one in _column(page, "analysis", "high_crp", lambda k: k[1] is not None)),
+            *empty_decided(page.record, "analysis.crp", lambda k: k[1] is not None),
             *coverage_said(page, "crp", lambda k: k[1] is not None),
         ],
-        lambda p: (p.centre, None if p.crp is None else "known"),
+        lambda p: (p.centre, p.high),
     ),
     "response": (response_said, lambda p: (p.response,)),
     "endpoint": (endpoint_said, lambda p: (p.centre, p.event, not p.event and p.days <= 1)),

@@ -27,6 +27,7 @@ from unibase.releases.content import dictionary, released_cube, weighing
 from unibase.releases.content.manifest import MANIFEST
 from unibase.releases.content.manifest import read as read_manifest
 from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.preparation import write_preparation
 from unibase.releases.disclosure import cohort_counts, decisions
 from unibase.releases.read.difference import compare
 
@@ -34,6 +35,7 @@ CENTRES = ("lyon", "Paris", "CHU-été", "derived")
 STUDY = "attacked"
 ASSAYS = ("rna", "mutations", "copy_number")
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
+HIGH = 32.0
 START = date(2019, 3, 1)
 _WORDS = pl.DataFrame([{"column": "*", "label": "As named", "derivation": "Drawn at random.", "unit": ""}])
 
@@ -51,6 +53,11 @@ class Patient:
     days: int
     event: bool
     response: str
+
+    @property
+    def high(self) -> float | None:
+        """1 where CRP is high, 0 where it is not, None where it is not known."""
+        return None if self.crp is None else float(self.crp > HIGH)
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,18 @@ def _ordered(study: Study) -> list[tuple[int, Patient]]:
 
 def _analysis(study: Study) -> pl.DataFrame:
     rows = [
-        {"subject_id": i, "centre": p.centre, "crp": p.crp}
+        {"subject_id": i, "centre": p.centre, "crp": p.crp, "high_crp": p.high}
         | {f"{name}_sample": f"s{i}{name}" if p.has[n] else None for n, name in enumerate(ASSAYS)}
         for i, p in _ordered(study)
     ]
     texts = {f"{name}_sample": pl.String() for name in ASSAYS}
-    return pl.DataFrame(rows, schema_overrides={"crp": pl.Float64(), **texts})
+    return pl.DataFrame(rows, schema_overrides={"crp": pl.Float64(), "high_crp": pl.Float64(), **texts})
+
+
+def _splits(study: Study) -> pl.DataFrame:
+    centres = sorted({p.centre for p in study.patients.values()})
+    rows = [(i, "centre", c, "test" if p.centre == c else "train") for i, p in _ordered(study) for c in centres]
+    return pl.DataFrame(rows, ["subject_id", "scheme", "held_out", "part"], orient="row")
 
 
 def _adtte(study: Study) -> pl.DataFrame:
@@ -161,6 +174,8 @@ def write(study: Study, folder: Path, previous: Path | None = None) -> Path:
     QUARANTINE.empty().write_parquet(folder / "tables" / "quarantine.parquet")
     have = {name: [str(i) for i, p in _ordered(study) if p.has[n]] for n, name in enumerate(ASSAYS)}
     _write_rows_of_modalities(have, folder)
+    _splits(study).write_parquet(folder / "tables" / "splits.parquet")
+    write_preparation(folder, study.min_cell)
     described = dictionary.build(counted, [_WORDS])
     size = len(study.patients)
     flow = [{"step": "has an index", "kept": size, "excluded": 40, "reason": "none"}]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.releases import attack_cohorts
 from unibase.releases.content.preparation import learn, write_preparation
 from unibase.releases.disclosure import harmonised_counts
 
@@ -57,7 +58,7 @@ ROWS = (
     ([0.0] * 95 + [1.0] * 5, 10, 0.05, 0.2179),
     ([0.0] * 5 + [1.0] * 95, 10, 0.95, 0.2179),
     ([1.0] * 95 + [2.0] * 5, 10, 1.05, 0.2179),
-    ([0.0, 1.0, 2.0, 3.0] * 25, 10, 1.5, 1.2),
+    ([0.0, 1.0, 2.0, 3.0] * 25, 10, 1.5, 1.0),
     (list(np.linspace(0, 1_000, 101)), 10, 500.0, 300.0),
     (list(np.linspace(-0.001, 0.001, 101)), 10, 0.0, 0.0006),
 )
@@ -92,3 +93,16 @@ def test_fits_of_models_are_told_in_multiples() -> None:
     told = harmonised_counts.of_models({"models": {"rna": fit}, "min": 1}, 10)
     assert told["models"]["rna"]["samples"] == 50 and {one["samples"] for one in told["models"]["rna"]["history"]} == {50}
     assert told["min"] == 1 and harmonised_counts.of_models({"min": 1}, 10) == {"min": 1}
+
+
+def test_an_attacker_finds_counts_in_exact_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = attack_cohorts.Tally()
+    attack_cohorts.attack(1, tmp_path / "as it is", tally)
+    assert (tally.small_recovered, tally.narrowed) == ([], [])
+
+    def exact(known: np.ndarray, min_cell: int) -> dict[str, float]:
+        return {"mean": float(known.mean()), "sd": float(known.std(ddof=1)), "known": len(known)}
+
+    monkeypatch.setattr("unibase.releases.content.preparation.learn", exact)
+    attack_cohorts.attack(1, tmp_path / "exact", tally)
+    assert any(one.startswith("seed 1, crp") for one in tally.small_recovered)
