@@ -51,7 +51,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
     _hush()
     if address:
         _check_address(address)
-        with Client(address, security=_STARTED_HERE.get(address)) as client:
+        with _client_of(address) as client:
             yield client
         return
     # Without it any user of this machine could have the workers run code as this user.
@@ -75,6 +75,18 @@ def _check_address(address: str) -> None:
     """Refuse what is no address of a scheduler."""
     if not re.fullmatch(r"(tcp|tls|ws|wss|ucx|inproc)://\S+", address):
         raise UserError(f"{address!r} is no address of a Dask scheduler. Write it as tls://host:8786 or tcp://host:8786.")
+
+
+def _client_of(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, security=_STARTED_HERE.get(address))
+    except OSError as error:  # a time-out is one as well
+        raise MachineFault(
+            f"No Dask scheduler answers at {address} ({type(error).__name__}). Start it, or look at the address and its "
+            "certificates; then start the same command again."
+        ) from error
 
 
 def _local_cluster(workers: int, memory_limit: str, security: Security) -> LocalCluster:
@@ -111,6 +123,8 @@ class Workforce:
     def __init__(
         self, address: str | None = None, workers: int | None = None, look: Callable[[Client], None] | None = None
     ) -> None:
+        if address:
+            _check_address(address)  # now, and not after the stages that need no workers
         self._address, self._workers, self._look = address, workers, look
         self._opened = ExitStack()
         self._client: Client | None = None

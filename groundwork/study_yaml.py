@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from unibase.groundwork.problems import UserError
 
@@ -26,8 +26,16 @@ def read_yaml(path: Path | str, kind: str) -> object:
     """
     try:
         content: object = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UserError(f"The {kind} {path} cannot be read as YAML: {type(error).__name__}.") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f"There is no {kind} at {path}. Name a YAML file.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"The {kind} {path} is no text in UTF-8. Save it as UTF-8.") from None
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        line = f", line {mark.line + 1}," if mark else ""
+        raise UserError(f"The {kind} {path}{line} cannot be read as YAML. Mend it.") from None
+    except OSError as error:
+        raise UserError(f"The {kind} {path} cannot be read: {error.strerror}.") from error
     refuse_unfolding(content, path)
     return content
 

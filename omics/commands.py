@@ -106,8 +106,9 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
     from unibase.omics.assays.gates import check_counts
     from unibase.omics.models.normalised import normalise
     from unibase.omics.readers.counts import read_counts
-    from unibase.omics.stores.store import write
+    from unibase.omics.stores.store import check_written, write
 
+    check_written(out)
     design = design or Design()
     adata = read_counts(matrix)
     report = check_counts(adata, named=Path(matrix).name)

@@ -49,7 +49,7 @@ class Asked:
         """
         path = Path(self.path)
         if not path.exists():
-            raise UserError(f"There is nothing at {path}. Check the path of the clinical source of centre {self.centre}.")
+            raise UserError(f"There is nothing at {path}. Check the path of the records ({self.centre}).")
         return path
 
 

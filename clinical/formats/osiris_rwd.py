@@ -13,7 +13,7 @@ import polars as pl
 
 from unibase.clinical.formats.mapping_rules import BRACES, EventRule, TableMapping, TableRule, packaged_mapping
 from unibase.clinical.words import partial_dates
-from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.outputs import Ours, replaced_folder
 
 _KEYS = ["source", "source_row", "subject_id"]
 
@@ -23,11 +23,11 @@ def write_osiris_rwd(events: pl.DataFrame, folder: Path | str, mapping: TableMap
 
     Args:
         events: EVENTS that were read from OSIRIS-RWD (their `source` ends in the name of a table).
-        folder: Where the files go; replaced when it exists.
+        folder: Where the files go: not there yet, or empty. A hospital's own export has the same names.
         mapping: The mapping they were read with; the packaged one by default.
     """
     rules = mapping or packaged_mapping("osiris-rwd")
-    with atomic_folder(folder) as temporary:
+    with replaced_folder(folder, Ours()) as temporary:
         for rule in rules.tables:
             own = events.filter(pl.col("source").str.ends_with(f"/{rule.name}"))
             if own.height:

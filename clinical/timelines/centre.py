@@ -21,6 +21,7 @@ from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.cutoff import Wanted
 from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor
 from unibase.clinical.timelines.target import Target
+from unibase.groundwork.outputs import Ours, check_apart, check_folder
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
@@ -108,6 +109,9 @@ def write_unit(task: TimelineTask, folder: Path, client: Client | None = None) -
         raise Unusable(UNUSABLE_CLINICAL_SOURCE, told) from None
 
 
+_OURS = Ours(("data", "metadata"), "metadata/dataset.json", '"pseudonymised"')
+
+
 def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written:
     """Write the MEDS dataset of one source without a study: `unibase timeline SRC OUT --from FORMAT [--key-file K]`.
 
@@ -118,8 +122,11 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
     `task` names source and format; the dataset goes to `folder`.
 
     Raises:
-        UserError: If the source, or its mapping, cannot be used at all.
+        UserError: If the source, or its mapping, cannot be used at all, or `folder` holds something else.
     """
+    check_folder(folder, _OURS)
+    if not databases.is_database(task.path):
+        check_apart(Path(task.path), folder)
     way: Door = LocalDoor() if key is None else KeyDoor(key)
     notes = {
         "pseudonymised": key is not None,

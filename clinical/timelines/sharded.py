@@ -190,7 +190,7 @@ def _tables(source: Path, target: Target) -> dict[str, list[Path]]:
     if asked is not None and asked > MOST_SUBJECTS:
         raise UserError(f"A shard holds at most {MOST_SUBJECTS} subjects, not {asked}. Ask for smaller shards.")
     if "person" not in tables:
-        raise UserError(f"There is no PERSON table in {source}. Name the folder that holds person.parquet.")
+        raise UserError("There is no PERSON table in this OMOP source. Name the folder that holds person.parquet.")
     others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
     if others:
         raise UserError(

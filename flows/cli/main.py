@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 from unibase.flows.runs.guard import explained
 from unibase.flows.runs.stopping import end, exit_code, stoppable
-from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable
+from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable, UserError
 
 EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 5, RefusedByPolicy: 6}
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
@@ -49,6 +50,16 @@ def _command_line(words: list[str]) -> App:
     return app
 
 
+def _of_a_given_path(error: Exception) -> UserError | None:
+    """Return what is said of a folder in the place of a file, or a file in the place of a folder, where the user named it."""
+    if not isinstance(error, IsADirectoryError | NotADirectoryError):
+        return None
+    named = {str(one) for one in (error.filename, error.filename2) if one is not None}
+    given = next((word for word in sys.argv[1:] if str(Path(word)) in named), None)
+    kinds = ("folder", "file") if isinstance(error, IsADirectoryError) else ("file", "folder")
+    return UserError(f"{given} is a {kinds[0]}, and a {kinds[1]} is needed. Name one.") if given else None
+
+
 def main() -> None:
     """Run the command line; what the user can mend is shown without a traceback."""
     try:
@@ -64,7 +75,7 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:
         # Libraries quote what they cannot read: the text of an error of theirs may be a patient's value.
-        told = error if isinstance(error, Unusable) else explained(error, None)
+        told = error if isinstance(error, Unusable) else _of_a_given_path(error) or explained(error, None)
         print(told, file=sys.stderr)
         sys.exit(next((code for one, code in EXIT_CODES.items() if isinstance(told, one)), 1))
     except KeyboardInterrupt:

@@ -11,11 +11,20 @@ from cyclopts import Parameter
 
 from unibase.flows.cli.app import app
 from unibase.flows.cli.command_answers import CommandLine
+from unibase.groundwork.problems import UserError
 
 person_app = CommandLine(
     name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data."
 )
 app.command(person_app)
+
+
+def _asked(what: str, option: str) -> str:
+    """Return what is typed at the terminal, unseen."""
+    try:
+        return getpass.getpass(f"{what} (not shown): ")
+    except EOFError:
+        raise UserError(f"Nobody typed it: there is no terminal. Give {option}.") from None
 
 
 @Parameter(name="*")
@@ -33,7 +42,7 @@ class Named:
 
     def told(self) -> str:
         """Return the number; ask for it where it should not stand in the history of a shell."""
-        return self.number if self.number is not None else getpass.getpass("Number of the person (not shown): ")
+        return self.number if self.number is not None else _asked("Number of the person", "--number")
 
 
 _NOBODY = Named()
@@ -122,7 +131,7 @@ class RightValues:
         """Return the values that are given, by column of PEOPLE; ask for those that should not stand in the history of a shell."""
         named = {"family_name": "birth_family_name", "used_name": "used_family_name", "birth_place": "birth_place_code"}
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        asked = {name: getpass.getpass(f"{name} (not shown): ") if value == "?" else value for name, value in given.items()}
+        asked = {name: _asked(name, f"--{name.replace('_', '-')}") if value == "?" else value for name, value in given.items()}
         return {named.get(name, name): value for name, value in asked.items()}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from unibase.clinical.formats.format_names import Format
 from unibase.flows.cli.app import app
@@ -24,7 +25,7 @@ def deidentify(
     policy: Literal["strict", "research", "longitudinal"] = "research",
     rules: Path | None = None,
     pixels: Path | None = None,
-    workers: int | None = None,
+    workers: Annotated[int, Parameter(validator=Number(gte=1))] | None = None,
 ) -> None:
     """De-identify a folder of DICOM, without a study.
 
@@ -34,7 +35,7 @@ def deidentify(
 
     Args:
         source: Folder with DICOM files at any depth.
-        destination: Folder to write to.
+        destination: Folder to write to, apart from the source.
         key_file: The secret key (unibase key new FILE).
         people: CSV of people, where one person has several PatientIDs.
         policy: Named policy.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from unibase.flows.looks.matches import in_words, parse_regions
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.files import sha256_file
+from unibase.groundwork.outputs import check_file
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainRun, extract_plain
@@ -29,7 +33,7 @@ class FeatureCommand:
     """What `unibase features` was given.
 
     Attributes:
-        out: Parquet table to write.
+        out: Table to write: Parquet, or CSV by its name.
         settings: A PyRadiomics parameter file, or None for its defaults.
         choices: What is chosen about regions and features.
         regions: TARGET=PATTERN each, or None.
@@ -62,6 +66,9 @@ def features_of(source: Source, command: FeatureCommand) -> object:
         source: The files.
         command: What was asked on the command line.
     """
+    for file, suffixes in ((command.out, (".parquet", ".csv")), (command.robustness, ()), (command.regions_csv, ())):
+        if file:
+            check_file(file, suffixes)
     options = read_settings(command.settings) if command.settings else default_settings()
     for sentence in options.told:
         print(f"note: {sentence}", file=sys.stderr)
@@ -78,6 +85,9 @@ def features_of(source: Source, command: FeatureCommand) -> object:
             command.diagnostics,
         )
         result = extract_plain(source, command.out, options, run)
+    if command.out.suffix.lower() == ".csv":
+        write_plain_csv(pl.read_parquet(command.out), command.out)
+        result = replace(result, sha256=sha256_file(command.out))
     for refused in result.quarantined:
         print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
     print(f"{command.out}: {result.rows} rows; {len(result.quarantined)} series or files quarantined")

@@ -22,8 +22,9 @@ from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
 from unibase.groundwork.files import sha256_file
+from unibase.groundwork.outputs import check_apart
 from unibase.groundwork.plain_csv import write_plain_csv
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import SourceAway, UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentified import DeidentifyTask, said_of_dates
@@ -110,17 +111,21 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
         asked: What, where to and how.
 
     Raises:
-        UserError: If there is no source or key, or the machine made a file fail.
+        UserError: If there is no source or key, source and destination are not apart, or the machine made a file fail.
+        SourceAway: If the source holds no files.
     """
     if not asked.source.is_dir():
         raise UserError(f"No folder at {asked.source}. Name the folder that holds the DICOM files.")
+    check_apart(asked.source, asked.destination)
     key = read_key_file(asked.key_file)
+    files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
+    if not files:
+        raise SourceAway(f"{asked.source} holds no files. Look whether the share is mounted.")
     asked.vault.mkdir(parents=True, exist_ok=True)
     asked.vault.chmod(0o700)
     # What is wrong of these is said before anything starts.
     options, decisions = _options(asked), read_decisions(asked.pixels) if asked.pixels else {}
     people = read_people(asked.people, CENTRE).people if asked.people else None
-    files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
     with ProgressBoard() as board, _client(len(files), asked.workers) as client:
         told = told_by(list(files.values()), client)
         lookup = _lookup(asked, key, people_of(told.owners) if people is None else people)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from unibase.flows.cli.app import app
 from unibase.flows.cli.declared import options_of, takes_options
@@ -25,7 +29,7 @@ def features(
     diagnostics: Path | None = None,
     verdicts: Path | None = None,
     pet_table: Path | None = None,
-    workers: int = 1,
+    workers: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     **chosen: object,
 ) -> object:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
@@ -35,7 +39,7 @@ def features(
     Args:
         source: Folder of files; a list (CSV with the columns Image and Mask, and Label; others are kept); or one image
             when --mask is given.
-        out: Parquet table to write. A run that was killed goes on where it stopped, from what `<out>.work` holds.
+        out: Table to write: Parquet, or CSV when the name ends in .csv. A run that was killed goes on where it stopped, from what `<out>.work` holds.
         settings: A PyRadiomics parameter file; PyRadiomics' defaults when absent.
         mask: Mask of the one image.
         region: TARGET=PATTERN: regions whose whole name matches, whatever the case; several times. Without it each has

@@ -38,6 +38,8 @@ def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> ob
         raise UserError(f"There is nothing at {source}. Name a folder or a file of tables.")
     with tempfile.TemporaryDirectory() as scratch:
         tables = all_tables(source, Path(scratch))
+        if not tables:
+            raise UserError(f"{source} holds no table. Name a folder or a file of CSV, Parquet, Excel, OpenDocument, SAS or SPSS.")
         if dictionary is None:
             draft = draft_mapping(tables, out.stem)
         else:
@@ -99,7 +101,7 @@ def records_osiris_rwd(dataset: Path, out: Path) -> None:
 
     Args:
         dataset: MEDS dataset made by `unibase timeline --from osiris-rwd`; without a key dates are as in the source.
-        out: Folder of the CSV files, replaced when it exists; one for each table that has rows.
+        out: Folder of the CSV files, not there yet or empty; one for each table that has rows.
     """
     from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
     from unibase.clinical.timelines.meds import read_dataset

@@ -121,7 +121,7 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
     Args:
         description: YAML that describes the releases (docs/releases.md).
-        out: Folder to write, replaced as a whole.
+        out: Folder to write: not there yet, empty, or one that this command wrote, which is replaced.
         releases: Folder of releases.
     """
     from unibase.releases.catalogue.description import read_description
@@ -174,7 +174,7 @@ def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
 
     Args:
         release: Folder of the release.
-        out: Folder to write, replaced as a whole.
+        out: Folder to write: not there yet, empty, or one that this command wrote, which is replaced.
         cancer_type: OncoTree code in lower case that the portal knows; mixed for several.
     """
     from unibase.releases.exports.cbioportal import write_study
@@ -190,7 +190,7 @@ def omop(release: Path, out: Path, *, earliest_days: bool = False) -> object:
 
     Args:
         release: Folder of the release.
-        out: Folder to write, replaced as a whole.
+        out: Folder to write: not there yet, empty, or one that this command wrote, which is replaced.
         earliest_days: Write diagnoses of which only the month or year is known on their earliest day, with the type concept
             32880 (Standard algorithm); they are left out by default, since OMOP asks for a day.
     """
@@ -218,7 +218,7 @@ def fhir(release: Path, out: Path) -> object:
 
     Args:
         release: Folder of the release.
-        out: Folder to write, replaced as a whole.
+        out: Folder to write: not there yet, empty, or one that this command wrote, which is replaced.
     """
     from unibase.releases.exports.bulk_fhir import write_fhir
 

@@ -202,7 +202,10 @@ def status(
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.status import status_of, status_text, write_files
     from unibase.flows.study.validation import read_study
+    from unibase.groundwork.outputs import check_file
 
+    for file in filter(None, (files, page, prometheus)):
+        check_file(file)
     content = read_study(study)
     print_json(status_of(content)) if json else print(status_text(content))
     if page:

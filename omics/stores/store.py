@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from unibase.groundwork.files import atomic_file, atomic_folder
+from unibase.groundwork.outputs import check_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import write_parquet
 
@@ -83,6 +84,19 @@ def open_zarr(path: Path | str) -> AnnData:
     return anndata.AnnData(X=group["X"], obs=obs, var=var)
 
 
+_FILES = (".h5ad", ".parquet", ".tsv", ".csv")
+
+
+def check_written(path: Path | str) -> None:
+    """Refuse a `path` that `write` could not write, before anything is computed.
+
+    Raises:
+        UserError: If the suffix is none that `write` knows, or a folder stands where a file is written.
+    """
+    if not str(path).endswith(".zarr"):
+        check_file(path, (*_FILES, ".zarr"))
+
+
 def write(adata: AnnData, path: Path | str) -> None:
     """Write `adata` by the suffix of `path`: .h5ad, .zarr, .parquet, .tsv, .csv (tables: genes x samples, first gene_id).
 
@@ -108,7 +122,7 @@ def write(adata: AnnData, path: Path | str) -> None:
             with atomic_file(path) as temporary:
                 frame.write_csv(temporary, separator="\t" if path.suffix == ".tsv" else ",")
     else:
-        raise UserError(f"The output {path.name} has no known suffix. Use .h5ad, .zarr, .parquet, .tsv or .csv.")
+        check_written(path)
 
 
 def plain_strings(adata: AnnData) -> AnnData:

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder, json_text, write_bytes, write_json
+from unibase.groundwork.files import json_text, write_bytes, write_json
+from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.groundwork.problems import UserError
 from unibase.privacy.encoded.encoding import (
     BIRTH_PARTS,
@@ -206,10 +207,7 @@ def _parquet(frame: pl.DataFrame) -> bytes:
 @contextmanager
 def _folder(folder: Path | str, names: Collection[str]) -> Iterator[Path]:
     """Yield a folder that appears as a whole, mode 0700; raise UserError where it would replace one that holds something else."""
-    folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= set(names)):
-        raise UserError(f"{folder} holds files, which would be lost. Name a folder that is not there yet.")
-    with atomic_folder(folder) as temporary:
+    with replaced_folder(folder, Ours(tuple(names))) as temporary:
         temporary.chmod(0o700)
         yield temporary
         for file in temporary.iterdir():

@@ -18,6 +18,7 @@ from unibase.groundwork.problems import UserError
 from unibase.methods.cox import cox
 from unibase.methods.survival import concordance, kaplan_meier
 from unibase.releases.baseline.predictors import Floats, Outcome, prepare, read_modalities, read_outcome
+from unibase.releases.content import manifest
 
 FUSED = "all modalities"
 LEAST_EVENTS = 5
@@ -67,8 +68,9 @@ def baseline(folder: Path | str, endpoint: str = "OS") -> list[Score]:
         endpoint: PARAMCD of the endpoint.
 
     Raises:
-        UserError: If the release has no such endpoint, fewer than two centres, or too few events.
+        UserError: If it is no release, has no such endpoint, fewer than two centres, or too few events.
     """
+    manifest.read(folder)
     outcome = read_outcome(Path(folder), endpoint)
     return scores_of(read_modalities(Path(folder), [int(subject) for subject in outcome.subjects]), outcome)
 

@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
-from unibase.groundwork.problems import UserError
+from unibase.releases.content.declared_yaml import read_declared
 
 Axis = Literal["prevention", "sequelae", "poor-prognosis", "progress-for-all"]
 
@@ -86,17 +86,4 @@ def read_description(path: Path | str) -> Description:
     Raises:
         UserError: Naming each key that is missing or wrong, and what is allowed.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no description at {path}. docs/releases.md shows one to start from.")
-    try:
-        content: object = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return Description.model_validate(content)
-    except YAMLError as error:
-        raise UserError(f"{path} is not readable YAML: {error}") from None
-    except ValidationError as error:
-        problems = [f"  {'.'.join(str(p) for p in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise UserError(f"{path} does not describe a study:\n" + "\n".join(problems)) from None
+    return read_declared(path, Description, "description")

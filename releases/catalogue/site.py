@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unibase.groundwork.files import atomic_folder, write_bytes, write_text
+from unibase.groundwork.files import write_bytes, write_text
+from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.caveats import centres_shown
 from unibase.releases.catalogue.described_release import Release, open_release
@@ -17,6 +18,8 @@ from unibase.releases.disclosure import safe_cube
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.page import TEMPLATES
 from unibase.releases.report.sections.cube_questions import Field, asked_of_all, fields_of, in_page
+
+_OURS = Ours(("*",), "index.html", "<title>Catalogue</title>")
 
 
 def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
@@ -29,7 +32,7 @@ def write_site(releases_folder: Path | str, descriptions: Mapping[str, Descripti
     """
     releases = [open_release(folder) for folder in published(releases_folder) if folder.parent.name in descriptions]
     releases.sort(key=lambda r: (r.about["study"], version_key(str(r.about["version"]))))
-    with atomic_folder(target) as building:
+    with replaced_folder(target, _OURS) as building:
         for release in releases:
             place = building / str(release.about["study"]) / str(release.about["version"])
             write_records(release.folder, descriptions[release.about["study"]], place)

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest
 from unibase.releases.exports.fhir_events import Event, resource_of
 from unibase.releases.exports.fhir_forms import Json, without_nothing
 from unibase.releases.exports.fhir_records import imaging_of, patient_of, specimen_of
+
+_OURS = Ours(("*.ndjson",), "Patient.ndjson", "urn:unibase:subject")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def write_fhir(release: Path | str, target: Path | str) -> Bulk:
     manifest.read(release)
     rows: Counter[str] = Counter()
     between = 0
-    with atomic_folder(target) as folder:
+    with replaced_folder(target, _OURS) as folder:
         for shard in sorted((release / "timeline" / "data").rglob("*.parquet")):
             events = EVENTS.conform(pl.read_parquet(shard))
             between += _append(folder, _of_timeline(events, rows))

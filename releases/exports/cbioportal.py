@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.releases.content import manifest
 from unibase.releases.exports.cbioportal_files import MISSING, sample_name, write_clinical, write_meta, write_timelines
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GENES_AT_ONCE = 500
+_OURS = Ours(("*.txt", "case_lists"), "meta_study.txt", "description: Release ")
 
 
 def write_study(release: Path | str, target: Path | str, cancer_type: str = "mixed") -> Path:
@@ -40,7 +41,7 @@ def write_study(release: Path | str, target: Path | str, cancer_type: str = "mix
     study = f"{about['study']}_{about['version']}".replace(".", "_").replace("-", "_")
     words = pl.read_parquet(release / "dictionary" / "dictionary.parquet")
     subjects = pl.read_parquet(release / "tables" / "subjects.parquet")
-    with atomic_folder(target) as folder:
+    with replaced_folder(target, _OURS) as folder:
         write_meta(
             folder / "meta_study.txt",
             type_of_cancer=cancer_type,

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
+from unibase.releases.content.declared_yaml import read_declared
 
 DateRule = Literal["relative", "month", "year", "none"]
 
@@ -94,19 +95,7 @@ def read_request(path: Path | str) -> Request:
     Raises:
         UserError: Naming each key that is missing or wrong.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no request at {path}. docs/releases.md shows one to start from.")
-    try:
-        return Request.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-    except YAMLError as error:
-        raise UserError(f"{path} is not readable YAML: {error}") from None
-    except ValidationError as error:
-        problems = [f"  {'.'.join(str(p) for p in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise UserError(f"{path} is not a request:\n" + "\n".join(problems)) from None
+    return read_declared(path, Request, "request")
 
 
 def subjects_of(release: Path, conditions: Sequence[Condition]) -> pl.Series:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder, write_text
+from unibase.groundwork.files import write_text
+from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest
@@ -35,6 +36,8 @@ from unibase.releases.exports.cdm_links import (
 from unibase.releases.exports.cdm_people import care_sites, periods, person, persons_of, source, specimens
 from unibase.releases.exports.cdm_tables import EXTENSION, TABLES, conform, ddl, load
 from unibase.releases.exports.site_concepts import Concepts
+
+_OURS = Ours(("*.csv", "*.sql"), "ddl_imaging.sql", "image_occurrence")
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _numbered(*parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write(target: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    with atomic_folder(target) as folder:
+    with replaced_folder(target, _OURS) as folder:
         for name in TABLES:
             conform(name, tables[name]).write_csv(folder / f"{name}.csv", datetime_format="%Y-%m-%d %H:%M:%S")
         write_text(folder / "ddl.sql", "".join(ddl(name) for name in TABLES if name not in EXTENSION))
