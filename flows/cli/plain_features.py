@@ -17,7 +17,7 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.outputs import check_file
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.commands import PlainRun, extract_plain
+from unibase.imaging.commands import PlainResult, PlainRun, extract_plain
 from unibase.imaging.dose.histogram import Fractions
 from unibase.imaging.dose.measured import Wanted, measure_doses
 from unibase.imaging.dose.metric_names import USUAL_METRICS
@@ -66,9 +66,7 @@ def features_of(source: Source, command: FeatureCommand) -> object:
         source: The files.
         command: What was asked on the command line.
     """
-    for file, suffixes in ((command.out, (".parquet", ".csv")), (command.robustness, ()), (command.regions_csv, ())):
-        if file:
-            check_file(file, suffixes)
+    _check_places(command)
     options = read_settings(command.settings) if command.settings else default_settings()
     for sentence in options.told:
         print(f"note: {sentence}", file=sys.stderr)
@@ -84,10 +82,7 @@ def features_of(source: Source, command: FeatureCommand) -> object:
             command.pet_table,
             command.diagnostics,
         )
-        result = extract_plain(source, command.out, options, run)
-    if command.out.suffix.lower() == ".csv":
-        write_plain_csv(pl.read_parquet(command.out), command.out)
-        result = replace(result, sha256=sha256_file(command.out))
+        result = _as_named(extract_plain(source, command.out, options, run), command.out)
     for refused in result.quarantined:
         print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
     print(f"{command.out}: {result.rows} rows; {len(result.quarantined)} series or files quarantined")
@@ -103,6 +98,20 @@ def features_of(source: Source, command: FeatureCommand) -> object:
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
     return {"rows": result.rows, "sha256": result.sha256, "quarantined": result.quarantined}
+
+
+def _check_places(command: FeatureCommand) -> None:
+    check_file(command.out, (".parquet", ".csv"))
+    for file in filter(None, (command.robustness, command.regions_csv)):
+        check_file(file)
+
+
+def _as_named(result: PlainResult, out: Path) -> PlainResult:
+    """Write the table as CSV where its name says so."""
+    if out.suffix.lower() != ".csv":
+        return result
+    write_plain_csv(pl.read_parquet(out), out)
+    return replace(result, sha256=sha256_file(out))
 
 
 def maps_asked(settings: Path | None, regions: list[str] | None, form: MapFormat) -> MapRun:

@@ -39,7 +39,9 @@ def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> ob
     with tempfile.TemporaryDirectory() as scratch:
         tables = all_tables(source, Path(scratch))
         if not tables:
-            raise UserError(f"{source} holds no table. Name a folder or a file of CSV, Parquet, Excel, OpenDocument, SAS or SPSS.")
+            raise UserError(
+                f"{source} holds no table: CSV, Parquet, Excel, OpenDocument, SAS or SPSS. Name another folder or file."
+            )
         if dictionary is None:
             draft = draft_mapping(tables, out.stem)
         else:

@@ -35,13 +35,17 @@ PLAIN = [
     ("features dicom empty", 1, r"empty is a folder, and a file is written"),
     ("features dicom f.parquet --workers 0", 2, r'Invalid value "0" for --workers'),
     ("normalise records/acts.csv out.txt", 1, r"ends in \.h5ad"),
-    (f"timeline records people.csv --from csv --mapping mapping.yaml {KEY}", 1, r"people\.csv is a file, and a folder is written"),
+    (
+        f"timeline records people.csv --from csv --mapping mapping.yaml {KEY}",
+        1,
+        r"people\.csv is a file, and a folder is written",
+    ),
     (f"timeline records dicom --from csv --mapping mapping.yaml {KEY}", 1, r"dicom holds files, which would be lost"),
     (f"timeline records records --from csv --mapping mapping.yaml {KEY}", 1, r"holds files, which would be lost"),
     (f"timeline nosuch timeline --from omop {KEY}", 1, r"There is nothing at nosuch"),
     (f"timeline empty timeline --from omop {KEY}", 1, r"no PERSON table in this OMOP source\. Name the folder"),
     ("records fields cobol fields.csv", 1, r"There is no mapping at cobol"),
-    ("map empty mapping-2.yaml", 1, r"empty holds no table\. Name a folder or a file"),
+    ("map empty mapping-2.yaml", 1, r"empty holds no table: CSV"),
     ("map records mapping.yaml", 1, r"mapping\.yaml is there already"),
 ]
 RELEASES = [
