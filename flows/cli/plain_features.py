@@ -91,12 +91,7 @@ def features_of(source: Source, command: FeatureCommand) -> object:
     if command.regions_csv:
         write_plain_csv(result.regions, command.regions_csv)
         print(f"{command.regions_csv}: every match and miss")
-    if command.pictures:
-        print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
-    if command.diagnostics:
-        print(f"{command.diagnostics}: PyRadiomics' diagnostics of every region")
-    if command.robustness:
-        print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
+    _tell_beside(command)
     return {"rows": result.rows, "sha256": result.sha256, "quarantined": result.quarantined}
 
 
@@ -104,6 +99,16 @@ def _check_places(command: FeatureCommand) -> None:
     check_file(command.out, (".parquet", ".csv"))
     for file in filter(None, (command.robustness, command.regions_csv)):
         check_file(file)
+
+
+def _tell_beside(command: FeatureCommand) -> None:
+    """Say what stands beside the table."""
+    if command.pictures:
+        print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
+    if command.diagnostics:
+        print(f"{command.diagnostics}: PyRadiomics' diagnostics of every region")
+    if command.robustness:
+        print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
 
 
 def _as_named(result: PlainResult, out: Path) -> PlainResult:
