@@ -127,12 +127,14 @@ LIKE_IN_TERMS = (
     "01 02 03",
     "02 98 22",
     "TRX-931-K",
+    "0407-2707-03",
     "de la tete",
 )
 STAYS = (
     "1,OPA,GE,LSQX,STANDARD,387,2.5,120,72,0.1,1.5", "0,OPL,SE,SEN4,T20s,512,1,120,486,486,1",
     "TAP S8 S12 S4a", "fat sat 2", "te 100 ms", "TE 100 MS", "KV 120 MA", "T1 21 coupes", "T2-2", "coupes 27 mm 21",
     "famille BRCA", "family history", "rad: CT", "patient HFS", "tech WB", "0.5 x 0.9998", "MIP 2.5 mm", "1-001", "F9", "H50",
+    "PSA 12 ng/ml", "PSA 27.2 ng/mL", "TSH 2 µg/l", "12 µmol/L", "3 nmol/l", "2 Gy/fr", "dose 4 mSv", "12 meq/l",
     "SUVmax à 27.2", "glycémie à 9.7", "27.2 mUI/L", "somme des diamètres 27.2", "de 27.2 à 30 mm", "27.2 pct",
     "27.2 mm", "27.2mm", "SUVmax 27.2", "SUVmax: 9.7", "TE 27.2", "TT=27.2s", "27.2 x 3", "3 27.2", "27.2.1", "27.3", "T2 27.2 %", "9 7 3", "coupes 9 7",
     "TE 080 MS", "H22-447", "TE21-100", "25 x 2", "1.25", "foie 2.9 cm", "dose 27.2", "27.2-30 Gy",
@@ -178,6 +180,44 @@ def test_what_is_like_one_stays_in_a_term(text: str) -> None:
 @pytest.mark.parametrize("text", STAYS)
 def test_what_is_like_one_stays(text: str) -> None:
     assert WHO.clean(text) == text
+
+
+SIGNS = {
+    "RE- XQZV HER2-": "RE- HER2-",
+    "HER2- QUEMENEUR": "HER2-",
+    "QUEMENEUR -30 %": "-30 %",
+    "QUEMENEUR-30 %": "30 %",
+    "-30 % QUEMENEUR": "-30 %",
+    "T-score -2.5 QUEMENEUR": "T-score -2.5",
+    "TAP - QUEMENEUR - foie": "TAP foie",
+    "TAP-QUEMENEUR-foie": "TAP foie",
+    "- QUEMENEUR": "",
+    "QUEMENEUR -": "",
+}
+"""A minus of a value stays where a name is cut out beside it, and a hyphen of the name makes none."""
+
+
+@pytest.mark.parametrize(("text", "left"), SIGNS.items())
+def test_the_sign_of_a_value_stays(text: str, left: str) -> None:
+    assert WHO.clean(text) == left
+
+
+@pytest.mark.parametrize("word", ["sans", "pas", "non", "no", "without", "aucune", "negatif", "droit", "gauche", "left", "plus"])
+def test_a_negation_or_side_stays_whatever_the_person_is_called(word: str) -> None:
+    who = Identifiers(Knowledge(patient_names=(f"{word.upper()}^Anaïs",)))
+    assert who.clean(f"{word} de metastase") == f"{word} de metastase"
+    assert word not in who.clean(f"TAP {word.upper()} ANAIS").lower(), "with the given name beside it, it is the name"
+
+
+def test_a_unit_is_no_initials_and_a_name_no_unit() -> None:
+    """Of Laure Goff `12 g/L` is no `G/L`; Ng is a name where nothing is measured by it."""
+    goff = Identifiers(Knowledge(patient_names=("GOFF^Laure",)))
+    assert [goff.clean(one) for one in ("albumine 12 g/L", "vu G/L", "lit 12 Ng", "chambre Ng")] == [
+        "albumine 12 g/L",
+        "vu",
+        "lit",
+        "chambre",
+    ]
 
 
 @pytest.mark.parametrize("text", ["masse TE 100", "masse te", "TAP masse T"])

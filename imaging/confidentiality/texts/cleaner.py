@@ -23,7 +23,15 @@ Kind = Literal[
 ]
 _SET_OFF = re.compile(r"[^\W\dA-ZÀ-Þ_] [A-ZÀ-Þ][^\W\dA-ZÀ-Þ_]$")
 _LIST = re.compile(r"(?<![^\W_])[A-ZÀ-Þ][^\W\d_]*(?: ?[/&+] ?[A-ZÀ-Þ][^\W\d_]*)+(?![^\W_])")
-_EDGES = " ^,;_-/:=&"
+_AMOUNT = r"[mµμu]?g|[mµμunp]?mol|m?eq|m?osm|[mµμ]?sv|[µμ]m|lpm|rpm|[mk]?ui"
+_UNIT = re.compile(
+    rf"(?<=\d)[ _]?(?:(?:{_AMOUNT}|[np]g|[mµμk]?u|gy|m?l|[kmg]?bq)/(?:[md]?l|kg|g|h|min|s|fr|mm3|m2|j)|{_AMOUNT})(?![^\W_])"
+)
+"""A unit behind its number: cut, `12 ng/ml` would be 12 ml. Alone `ng` is a name."""
+# A minus of a value stays: `HER2-` at the end of a word, `-30 %` after a blank.
+_SEPARATOR = r"(?:[ ^,;_/:=.'’@]|(?<!\s)-(?=\d)|(?<![^\W_]|\0)-(?!\d)|(?<=\0)-(?!\d)|(?<=[^\W_])-(?=[^\s]))"
+_BESIDE_CUT = re.compile(rf"(?:{_SEPARATOR}*\x00)+{_SEPARATOR}*")
+_AT_ENDS = re.compile(r"\A(?:[ ^,;_/:=&]|-(?!\d))+|(?:[ ^,;_/:=&]|(?<![^\W_])-)+\Z")
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class Cleaner:
         """Return the tokens that are neither words nor short numbers."""
         technical = kind in ("term", "label")
         extra = self.extra | vocabulary().models if kind == "term" else self.extra
-        passed = [folded.span(*match.span()) for match in vocabulary().phrases.finditer(folded.plain)]
+        passed = [folded.span(*match.span()) for form in (vocabulary().phrases, _UNIT) for match in form.finditer(folded.plain)]
         strange = []
         for match in WORD.finditer(text):
             start, end = match.span()
@@ -122,13 +130,14 @@ def _listed_with(text: str, names: list[Span]) -> list[Span]:
 
 
 def _cut(text: str, spans: list[Span]) -> str:
-    kept, position = [], 0
+    kept: list[str] = []
+    position = 0
     for start, end in sorted(spans):
-        if start > position:
+        if start > position or not kept:
             kept.append(text[position:start])
         position = max(position, end)
     kept.append(text[position:])
     # What stood between two removed words goes with them: blanks, carets, commas that separate nothing now.
-    result = re.sub(r"(?:[ ^,;_\-/:=.'’@]*\x00)+[ ^,;_\-/:=.'’@]*", " ", "\0".join(kept))
+    result = _BESIDE_CUT.sub(" ", "\0".join(kept))
     result = re.sub(r"\(\s*\)|\[\s*\]", " ", result)
-    return re.sub(r" {2,}", " ", result).strip(_EDGES)
+    return _AT_ENDS.sub("", re.sub(r" {2,}", " ", result))

@@ -37,7 +37,10 @@ _NETWORK = (
 )
 _SETTINGS = r"(?:T[EIRHS]|FA|KV|M[AMSLG]|CM|S[ELTI]|IM|FS|GY|HU|UH|HZ|[DC]B|EC|NR|NO|AX|BW)(?![^\W_])"
 """Settings of a protocol and units, which two letters beside a number mean more often than a number plate."""
-_TELEPHONE_IN_GROUPS = r"(?<![\d.])(?=(?:\d[ \-/]?){10}(?![\d.]))0[1-9]\d{0,2}(?:[ \-/]\d{2,4}){2,4}(?!\d)"  # 02 98 223 344
+_TELEPHONE_IN_GROUPS = (
+    r"(?<![\d.])(?!\d{4}-\d{4}-\d\d(?!\d))(?=(?:\d[ \-/]?){10}(?![\d.]))0[1-9]\d{0,2}(?:[ \-/]\d{2,4}){2,4}(?!\d)"
+)
+"""A telephone in odd groups, `02 98 223 344`; `0407-2707-03` is the number of a drug (NDC)."""
 _LED_BY_ZERO = rf"(?<![^\W_])(?!{_SETTINGS})[A-Z]{{2,4}}[\-_ ]0\d{{2,5}}[\-_ ](?!{_SETTINGS})[A-Z]{{1,2}}(?![^\W_])"
 """A number of a sample or a trial; no model's number is led by a zero: `TRX-0931-K`."""
 _PLATE = re.compile(r"(?<![^\W_])([A-HJ-NP-TV-Z]{2}) \d{3} ([A-HJ-NP-TV-Z]{2})(?![^\W_])")

@@ -28,6 +28,8 @@ _DIRECTIONS = _ABBREVIATIONS | frozenset(
     ["lr", "rl", "hf", "fh", "dg", "gd", "td", "bw", "rt", "tr", "xy", "yx", "yz", "zy", "xz", "zx", "na"]
 )
 """What two letters with a hyphen, a slash or a stroke between mean beside them: `A-P`, `R/L`, `H-F`, `n/a`."""
+_RATIOS = frozenset(["gl", "ul", "ms", "gh", "lh", "tm", "ls", "gj", "gg", "mh"])
+"""What two letters with a stroke between mean after a number: `12 g/L`."""
 _LEAST_PREFIX, _LEAST_PART, _LEAST_CORE, _LEAST_LEFT = 5, 5, 5, 4
 
 
@@ -195,7 +197,9 @@ class Known:
             pairs |= set(itertools.permutations([one for one in words if one not in vocabulary().placeholders], 2))
         years = "|".join(sorted({f"(?:{day[:2]})?{day[2:4]}" for day in self.knowledge.birth_dates if len(day) == 8}))
         forms = [rf"{a[0]}\.[ \-]?{b[0]}\.?" for a, b in sorted(pairs) if a[0] + b[0] not in _ABBREVIATIONS]
-        forms += [rf"{a[0]}[\-/_]{b[0]}" for a, b in sorted(pairs) if a[0] + b[0] not in _DIRECTIONS]
+        # After a number two such letters are a unit, whoever they begin: 12 g/L.
+        after = {pair: r"(?<!\d)(?<!\d )" for pair in _RATIOS}
+        forms += [rf"{after.get(a[0] + b[0], '')}{a[0]}[\-/_]{b[0]}" for a, b in sorted(pairs) if a[0] + b[0] not in _DIRECTIONS]
         forms += [rf"{a}[\W_]{{0,2}}{b}" for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS]
         forms += [rf"{a[0]}{b[0]}[\W_]?(?:{years})" for a, b in sorted(pairs)] if years else []
         starts = [(a, b) for a, b in sorted(pairs) if len(a + b) == _TWO_STARTS] if years else []

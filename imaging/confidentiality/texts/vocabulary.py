@@ -110,12 +110,12 @@ def vocabulary() -> Vocabulary:
     """Return the lists, read once."""
     things, statements = _sections((_WORDS / "no_names.txt").read_text(encoding="utf-8"))
     core = _sections((_WORDS / "core.txt").read_text(encoding="utf-8"))
-    words = frozenset().union(*map(_read, _LISTS)) | core[1]
+    words = frozenset().union(*map(_read, _LISTS)) | core[1] | core[2]
     phrases = [line for line in (_WORDS / "phrases.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     pattern = "|".join(re.escape(fold(one).plain).replace(r"\ ", r"[\W_]{1,2}") for one in sorted(phrases, key=len, reverse=True))
     return Vocabulary(
         core[0],
-        core[1],
+        core[1] | core[2],
         words,
         _read("devices"),
         _read("everyday"),
