@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays import copy_number
 from unibase.omics.readers.counts import file_sample
+from unibase.omics.reasons import OTHER_BUILD
+from unibase.omics.recognise.names import look
 
 if TYPE_CHECKING:
     from unibase.omics.assays.registry import AssayFiles
@@ -39,6 +42,7 @@ def mutations_of(files: AssayFiles) -> MutationData:
         data = read_vcf([files.matrix], [name] if name else None, single)
     else:
         data = read_maf(files.matrix, files.profiled, substitutions=single)
+    refuse_other_species(data.variants["gene"].unique().drop_nulls().to_list())
     if files.said.panels:
         if not files.said.panel_genes:
             raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
@@ -66,11 +70,30 @@ def rearrangements_of(files: AssayFiles) -> Rearrangements:
         data = read_breakends(files.matrix, name, copy_number.read_genes(places) if places else None)
     else:
         data = read_rearrangements(files.matrix, files.profiled, name)
+    refuse_other_species([*data.events["gene1"], *data.events["gene2"]])
     if files.said.panels:
         if not files.said.panel_genes:
             raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
         return rearrangements_on_panels(data, read_panels(files.said.panels, files.said.panel_genes, "structural_variants"))
     return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
+
+
+def refuse_other_species(genes: Sequence[str]) -> None:
+    """Refuse events whose `genes` are the mouse's: no column of a patient would be one.
+
+    Raises:
+        Unusable: `other-build`.
+
+    >>> refuse_other_species(["TP53", "KRAS"])
+    """
+    some = [gene for gene in genes if gene]
+    found = look(some, "gene")
+    if found.system == "mouse" and found.share >= 0.5:
+        raise Unusable(
+            OTHER_BUILD,
+            "The genes are named as the mouse's (Trp53, ENSMUSG...), not a patient's.",
+            "Give variants called against the human genome; of grafts, with the mouse's reads taken out first.",
+        )
 
 
 def named(files: AssayFiles) -> str | None:

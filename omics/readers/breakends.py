@@ -18,7 +18,8 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.rearrangements import Rearrangements, events_of
 from unibase.omics.readers.vcf import genotype
-from unibase.omics.readers.vcf_header import Header, named_tumours
+from unibase.omics.readers.vcf_header import Header, columns_of, named_tumours
+from unibase.omics.readers.vcf_refusals import form_of_germline, refuse_germline
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NOT_A_VCF
 
 _MATE = re.compile(r"[\[\]](.+):(\d+)[\[\]]")
@@ -73,7 +74,7 @@ def read_breakends(path: Path, named: str | None = None, genes: pl.DataFrame | N
             which must not call the gene whole (ablated, amplified) nor beside the break.
 
     Raises:
-        Unusable: `not-a-vcf`, `no-tumour`, `no-genotypes`, `no-gene` when nothing tells the genes.
+        Unusable: `not-a-vcf`, `no-tumour`, `no-genotypes`, `germline-calls`, `no-gene` when nothing tells the genes.
         UserError: If the file is not there.
     """
     if not path.exists():
@@ -104,6 +105,8 @@ def _records(path: Path, named: str | None) -> _Read:
     structural = [cells for cells in _lines(path, named, read) if _ends(cells)]
     passed = [cells for cells in structural if cells[6] in ("PASS", ".", "")]
     read.failed = len(structural) - len(passed)
+    told_apart = bool(read.header.tumours) or len(read.tumours) < len(read.header.columns)
+    refuse_germline(read.header.lines, told_apart, next(filter(None, map(form_of_germline, passed)), ""))
     called = _called(passed, read)
     for cells in passed:
         _take(cells, read, called)
@@ -117,7 +120,7 @@ def _lines(path: Path, named: str | None, read: _Read) -> Iterator[list[str]]:
         if line.startswith("##"):
             read.header.take(line)
         elif line.startswith("#CHROM"):
-            read.header.columns = [cell.strip() for cell in line.split("\t")[9:]]
+            read.header.columns = columns_of(line.split("\t")[9:])
             read.tumours, started = named_tumours(read.header, path, named), True
         elif line.strip():
             yield _cells(line, started, len(read.header.columns))

@@ -20,6 +20,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NO_COMMON_GENE, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import Orientation, SampleFrom, Strand
+from unibase.omics.readers.alignments import are_alignments, samples_of_alignments
 from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
 from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
 from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, NOT_COUNTS, NOT_RECOGNISED, REPEATED_GENE
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 _SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description", "feature_name"}
-_ALIGNMENT = re.compile(r"(?i)\.(bam|sam|cram)$")
-_ALIGNER_WORDS = re.compile(
-    r"(Aligned|[._](Aligned|sortedByCoord|sorted|sort|markdup|markdup_sorted|mkdup|dedup|umi_dedup|rmdup|out|toTranscriptome))$"
-)
 
 
 def read_counts(
@@ -155,32 +152,10 @@ def _written(table: Table) -> list[str]:
 
 def _named_by_alignments(titles: list[str], *, of_files: bool) -> tuple[list[str], tuple[str, ...]]:
     """Return the samples of columns, by their files where their maker or every title says that they are; and what is said of it."""
-    if not of_files and not all(_ALIGNMENT.search(title) for title in titles):
+    if not of_files and not are_alignments(titles):
         return titles, ()
     samples = samples_of_alignments(titles)
     return samples, (("samples named by the files of aligned reads in the titles",) if samples != titles else ())
-
-
-def samples_of_alignments(files: Sequence[str]) -> list[str]:
-    """Return the samples of BAM files: by their names, or by their folders where all files bear one name.
-
-    Args:
-        files: Paths as featureCounts writes them above its columns.
-    """
-    parts = [re.split(r"[\\/]", file) for file in files]
-    names = [_sample_of_alignment(part[-1]) for part in parts]
-    if len(names) > 1 and len(set(names)) == 1:
-        folders = [part[-2] if len(part) > 1 else "" for part in parts]
-        return folders if all(folders) and len(set(folders)) == len(folders) else names
-    return names
-
-
-def _sample_of_alignment(file: str) -> str:
-    """Return the sample's name in the name of a BAM file, without the words that aligners and sorters append."""
-    name = _ALIGNMENT.sub("", file)
-    while (shorter := _ALIGNER_WORDS.sub("", name)) and shorter != name:
-        name = shorter
-    return name
 
 
 def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: list[str] | None, kind: str) -> AnnData:

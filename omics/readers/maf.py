@@ -16,9 +16,9 @@ from unibase.omics.genes import ENSEMBL, NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.maf_blocks import MafHead, maf_blocks
-from unibase.omics.readers.profiles import read_panel, read_profiled
+from unibase.omics.readers.profiles import profiled_samples, read_panel
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, MutationData, alike, substitutions_of
-from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_NAMES, UNKNOWN_WORD
+from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_BUILD, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
 _SOMATIC = frozenset(
@@ -35,6 +35,9 @@ _BUILDS = {"37": "hg19", "grch37": "hg19", "hg19": "hg19", "b37": "hg19", "grch3
            "36": "hg18", "hg18": "hg18", "361": "hg18", "ncbi36": "hg18"}  # fmt: skip
 _PATCH = re.compile(r"(?i)^((?:GRCh|NCBI|b)?\d+)[._ -]?p(?:atch)?[._ -]?\d+$")
 """A patch (GRCh38.p14) moves no position of a chromosome."""
+
+
+_OTHER_SPECIES = re.compile(r"(grcm|mm|rn|mratbn|canfam|danrer|rhemac|susscr)\d")
 
 
 def _build(word: str) -> str:
@@ -68,7 +71,7 @@ def read_maf(
 
     Raises:
         Unusable: `not-a-maf`, `truncated-file`, `not-a-number`, `unknown-word` (a class, status or filter that is in no dialect),
-            `mixed-builds`.
+            `mixed-builds`, `other-build` of another species.
         UserError: If there is nothing at `path`.
     """
     path = Path(path)
@@ -81,7 +84,7 @@ def read_maf(
     if renamed:
         distinct = distinct.with_columns(pl.col("gene").replace(renamed))
         notes.append(f"{len(renamed)} outdated gene symbols replaced")
-    names = _profiled(profiled, found.head.sequenced, found.carriers, notes)
+    names = profiled_samples(profiled, found.head.sequenced, found.carriers, notes)
     notes += [f"genome {build}, as the MAF's own NCBI_Build says" for build in found.builds.values()]
     genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
     single = pl.concat(found.single).unique(maintain_order=True) if found.single else None
@@ -119,11 +122,13 @@ class _Found:
         """Take in the rows of a block.
 
         Raises:
-            Unusable: `not-a-maf`, `not-a-number`, `mixed-builds`, `unknown-word` when a row has no class.
+            Unusable: `not-a-maf`, `not-a-number`, `mixed-builds`, `other-build`, `unknown-word` when a row has no class.
         """
         frame = _checked(block)
         self.carriers |= set(frame["sample"].unique().to_list())
         for word in sorted(frame["build"].drop_nulls().unique().to_list()):
+            if _OTHER_SPECIES.match(plain(word)):
+                raise Unusable(OTHER_BUILD, "The MAF's NCBI_Build is a genome of another species.", "Give variants of patients.")
             self.builds.setdefault(_build(word), _build(word) if _build(word) in _BUILDS.values() else word)
         if len(self.builds) > 1:
             raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
@@ -131,7 +136,7 @@ class _Found:
         passed = _passed(somatic, self)
         self.left_out["somatic"] += somatic.height
         self.left_out["passed"] += passed.height
-        changed = _changed(passed, self)
+        changed = _changed(_read_at_all(passed, self), self)
         self.single += [substitutions_of(changed)] if self.substitutions else []
         classified = _classified(_named_genes(changed, self), self)
         self.blocks.append(_once(classified, self).select(list(SCHEMA)).cast(pl.Schema(SCHEMA)))
@@ -176,6 +181,7 @@ class _Found:
 _SAID = {
     "status": "rows left out: their Mutation_Status is not somatic",
     "filter": "rows left out: they did not pass their FILTER",
+    "no read": "rows left out: no read of the tumour has the variant, as where variants of others were counted in it",
     "unchanged": "rows left out: both alleles are the reference",
     "dates": "rows name a date, as a spreadsheet writes a gene: their NCBI number is taken",
     "no gene": "rows left out: they name no gene",
@@ -255,6 +261,13 @@ def _passed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     return found.leave("filter", frame, frame.filter(good))
 
 
+def _read_at_all(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
+    """Leave out rows of which the tumour has reads, and none with the variant; counts that are 0 beside 0 say nothing."""
+    count = {name: pl.col(name).cast(pl.Float64(), strict=False) for name in ("alt_reads", "ref_reads", "depth")}
+    looked_at = (count["ref_reads"].fill_null(0) > 0) | (count["depth"].fill_null(0) > 0)
+    return found.leave("no read", frame, frame.filter(~((count["alt_reads"] == 0) & looked_at).fill_null(False)))
+
+
 def _changed(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
     same = (pl.col("reference") == pl.col("allele")) & (
         pl.col("other_allele").is_null() | (pl.col("other_allele") == pl.col("reference"))
@@ -274,6 +287,11 @@ def _named_genes(frame: pl.DataFrame, found: _Found) -> pl.DataFrame:
         if ENSEMBL.match(name) and (gene := table.match(name).gene)
     }
     frame = frame.with_columns(pl.col("gene").replace(stable)) if stable else frame
+    # No symbol is a number: it is NCBI's, in the other's column.
+    number = pl.when(pl.col("gene").str.contains(r"^\d+$")).then(pl.col("gene"))
+    frame = frame.with_columns(
+        pl.when(number.is_null()).then("gene").alias("gene"), pl.coalesce(number, "entrez").alias("entrez")
+    )
     dates = [name for name in frame["gene"].drop_nulls().unique().to_list() if table.match(name).how == "spreadsheet-date"]
     of_dates = pl.col("gene").is_in(dates)
     found.left_out["dates"] += frame.filter(of_dates).height if dates else 0
@@ -353,45 +371,3 @@ def _once_in_all(frame: pl.DataFrame, merged: int, notes: list[str]) -> pl.DataF
     if merged + frame.height > distinct.height:
         notes.append(f"{merged + frame.height - distinct.height} repeated variants merged")
     return distinct
-
-
-def _profiled(
-    profiled: Path | str | Sequence[str] | None, sequenced: tuple[str, ...] | None, carriers: set[str], notes: list[str]
-) -> set[str]:
-    if profiled is None and sequenced is None:
-        notes.append("no list of profiled samples: only samples with a variant count as profiled")
-        return carriers
-    if profiled is None:
-        listed = set(sequenced or ())
-        notes.append(f"{len(listed)} samples sequenced, as the MAF's own header says")
-    else:
-        listed = set(read_profiled(profiled) if isinstance(profiled, str | Path) else profiled)
-    if len(carriers) > 1 and not carriers & listed:
-        raise Unusable(
-            OTHER_NAMES,
-            f"None of the {len(carriers)} samples with variants is on the list of profiled samples.",
-            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
-        )
-    _refuse_longer(carriers - listed, listed)
-    if carriers - listed:
-        notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
-    return listed | carriers
-
-
-def _refuse_longer(strange: set[str], listed: set[str]) -> None:
-    """Refuse samples that are listed by a shorter name: the listed one would pass for wild type.
-
-    Raises:
-        Unusable: `other-names`.
-    """
-    short = [
-        name
-        for name in strange
-        if any(name[:at] in listed for at in range(4, len(name)) if name[at] in "-._" or name[at].isalpha())
-    ]
-    if short:
-        raise Unusable(
-            OTHER_NAMES,
-            f"{len(short)} samples of the MAF are on the list of profiled samples by a shorter name.",
-            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
-        )

@@ -42,6 +42,9 @@ _BESIDE = {
     "filter": ("FILTER",),
     "build": ("NCBI_Build", "assembly_version"),
     "other_allele": ("Tumor_Seq_Allele1",),
+    "alt_reads": ("t_alt_count",),
+    "ref_reads": ("t_ref_count",),
+    "depth": ("t_depth",),
     "exonic": _ANNOVAR["ExonicFunc"],
 }
 _REQUIRED = ("gene", "chromosome", "start", "classification", "sample")

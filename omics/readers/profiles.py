@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.genes import current_symbols
+from unibase.omics.reasons import OTHER_NAMES
 
 
 def read_profiled(path: Path | str) -> tuple[str, ...]:
@@ -82,3 +84,56 @@ def read_hotspots(path: Path | str) -> frozenset[tuple[str, int]]:
         found.add((gene, int(position)))
     outdated = current_symbols([gene for gene, _ in found])
     return frozenset((outdated.get(gene) or gene, position) for gene, position in found)
+
+
+def profiled_samples(
+    profiled: Path | str | Sequence[str] | None, sequenced: tuple[str, ...] | None, carriers: set[str], notes: list[str]
+) -> set[str]:
+    """Return the samples that were sequenced: those of a list, else of the MAF's own header, else those with a variant.
+
+    Args:
+        profiled: Names, or a file of them.
+        sequenced: Names in the header.
+        carriers: Samples of the rows.
+        notes: Ledger lines, to which is added where the samples are from.
+
+    Raises:
+        Unusable: `other-names`.
+    """
+    if profiled is None and sequenced is None:
+        notes.append("no list of profiled samples: only samples with a variant count as profiled")
+        return carriers
+    if profiled is None:
+        listed = set(sequenced or ())
+        notes.append(f"{len(listed)} samples sequenced, as the MAF's own header says")
+    else:
+        listed = set(read_profiled(profiled) if isinstance(profiled, str | Path) else profiled)
+    if len(carriers) > 1 and not carriers & listed:
+        raise Unusable(
+            OTHER_NAMES,
+            f"None of the {len(carriers)} samples with variants is on the list of profiled samples.",
+            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+        )
+    _refuse_longer(carriers - listed, listed)
+    if carriers - listed:
+        notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
+    return listed | carriers
+
+
+def _refuse_longer(strange: set[str], listed: set[str]) -> None:
+    """Refuse samples that are listed by a shorter name: the listed one would pass for wild type.
+
+    Raises:
+        Unusable: `other-names`.
+    """
+    short = [
+        name
+        for name in strange
+        if any(name[:at] in listed for at in range(4, len(name)) if name[at] in "-._" or name[at].isalpha())
+    ]
+    if short:
+        raise Unusable(
+            OTHER_NAMES,
+            f"{len(short)} samples of the MAF are on the list of profiled samples by a shorter name.",
+            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+        )

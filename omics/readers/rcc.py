@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
 from unibase.omics.readers.lines import text_lines
-from unibase.omics.reasons import NOT_AN_RCC
+from unibase.omics.reasons import NOT_AN_RCC, REPEATED_GENE
 
 _TABLE = "CodeClass,Name,Accession,Count"
 
@@ -57,15 +57,24 @@ def read_lane(path: Path, named: str | None = None) -> Lane:
         named: Name of its sample, where the study says so.
 
     Raises:
-        Unusable: `not-an-rcc` without a table of counts, `truncated-file` when it is not closed, `not-a-number`.
+        Unusable: `not-an-rcc` without a table of counts, `truncated-file` when it is not closed, `not-a-number`, `repeated-gene`.
         UserError: If there is nothing at `path`.
     """
     if not path.exists():
         raise UserError(f"There is no RCC at {path}. Check the path in the study file.")
     said, rows = _sections(path)
+    if any(key.startswith("ngs_processing_attributes.") for key in said):
+        raise Unusable(
+            NOT_AN_RCC,
+            "This is a DCC of the GeoMx, which counts probes of one area of a slide.",
+            "The nCounter alone is read as nanostring.",
+        )
     probes = [row.split(",") for row in rows]
     if any(len(row) != 4 or not row[3].strip().isdigit() for row in probes):
         raise Unusable(NOT_A_NUMBER, "A probe of the RCC has no whole count.", "Copy the file again.")
+    names = [row[1] for row in probes]
+    if len(set(names)) < len(names):
+        raise Unusable(REPEATED_GENE, "The RCC lists a gene twice.", "Name its probes apart, in every lane alike.")
     return Lane(
         named or said.get("sample_attributes.id") or path.name.rsplit(".", 1)[0],
         said.get("sample_attributes.generlf", ""),
@@ -73,7 +82,7 @@ def read_lane(path: Path, named: str | None = None) -> Lane:
         _number(said, "lane_attributes.fovcounted"),
         _number(said, "lane_attributes.bindingdensity"),
         tuple(row[0] for row in probes),
-        tuple(row[1] for row in probes),
+        tuple(names),
         np.array([float(row[3]) for row in probes]),
     )
 

@@ -101,6 +101,12 @@ def read_rearrangements(
     """
     if not path.exists():
         raise UserError(f"There is no table of rearrangements at {path}. Check the path in the study file.")
+    if "discarded" in path.name.lower():
+        raise Unusable(
+            NOT_REARRANGEMENTS,
+            "The file's name says that these are the events that were discarded.",
+            "Give the others (fusions.tsv).",
+        )
     table = _table(path)
     places = _places(table.titles)
     single = named or ("" if "sample" in places else _sample_of(path, table.titles))

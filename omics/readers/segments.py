@@ -13,6 +13,7 @@ import polars as pl
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.genome import ARMS, LENGTHS, Build
 from unibase.omics.readers.numeric_tables import Reading
+from unibase.omics.readers.segment_refusals import refuse_what_is_no_segment
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NO_SAMPLE_NAMES, NOT_A_SEG, OTHER_BUILD
 from unibase.omics.recognise.expression_unit import Told
@@ -108,8 +109,7 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     frame = _frame(table, found.places, _level(table, found.titles, found.levels, found.maker))
     frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading), *_minor(table, found.titles))
     _check_rows(frame)
-    _refuse_bins(frame)
-    _refuse_overlaps(frame)
+    refuse_what_is_no_segment(frame, _gene_column(table, found.titles))
     frame, told = _as_log2(frame.with_columns(pl.col("log2").alias("total")), reading.unit or "", found.unit)
     if (reading.unit or told.unit) != "absolute copies":
         frame = frame.drop("total", "minor", strict=False)
@@ -149,53 +149,6 @@ def _with_titles(table: Table) -> Table:
     whole = all((column == np.rint(column)).all() for column in (start, end, marks))
     placed = whole and (start >= 0).all() and (end >= start).all() and all(map(_CHROMOSOME.match, table.texts(1)))
     return replace(table, titles=_SEG, titled=True) if placed else table
-
-
-_MANY, _SHORT = 500, 5000
-
-
-def _refuse_bins(frame: pl.DataFrame) -> None:
-    """Refuse windows in which coverage was counted (CNVkit's .cnr, QDNAseq): their noise would pass for altered segments.
-
-    Raises:
-        Unusable: `not-a-seg`.
-    """
-    lengths = frame.select("sample", (pl.col("end") - pl.col("start")).alias("bases"))
-    told = lengths.group_by("sample").agg(
-        pl.len(),
-        pl.col("bases").median().alias("middle"),
-        pl.col("bases").value_counts(sort=True).struct.field("count").first().alias("alike"),
-    )
-    bins = told.filter((pl.col("len") >= _MANY) & ((pl.col("middle") < _SHORT) | (pl.col("alike") * 2 >= pl.col("len"))))
-    if bins.height:
-        raise Unusable(
-            NOT_A_SEG,
-            f"{bins.height} samples have hundreds of short or equally long pieces: windows of coverage, or genes, not segments.",
-            "Give the segments that were made of them (CNVkit's .cns, the caller's .seg).",
-        )
-
-
-_OVERLAP = 0.1
-
-
-def _refuse_overlaps(frame: pl.DataFrame) -> None:
-    """Refuse segments of a sample that lie on one another: two tables of it would pass for their mean.
-
-    Raises:
-        Unusable: `not-a-seg`.
-    """
-    ordered = frame.select("sample", "chromosome", "start", "end").sort("sample", "chromosome", "start", "end")
-    reached = pl.col("end").cum_max().shift(1).over("sample", "chromosome").fill_null(-1)
-    over = (pl.min_horizontal(reached, "end") - pl.col("start") + 1).clip(lower_bound=0)
-    told = ordered.with_columns(over.alias("over"), (pl.col("end") - pl.col("start") + 1).alias("bases"))
-    sums = told.group_by("sample").agg(pl.col("over").sum(), pl.col("bases").sum())
-    twice = sums.filter(pl.col("over") > _OVERLAP * pl.col("bases"))
-    if twice.height:
-        raise Unusable(
-            NOT_A_SEG,
-            f"{twice.height} samples have segments that lie on one another: two tables of one sample, or windows that overlap.",
-            "Keep one table of segments a sample.",
-        )
 
 
 @dataclass(frozen=True)
@@ -243,7 +196,10 @@ def _frame(table: Table, where: Mapping[str, int], level: pl.Series) -> pl.DataF
     for key in ("start", "end"):
         if not table.is_number(where[key]):
             raise Unusable(NOT_A_SEG, f"A cell of the {key} positions is no number.", "Correct it.")
-        positions.append(pl.Series(key, table.values([where[key]])[:, 0]).fill_nan(None).cast(pl.Int64()))
+        values = table.values([where[key]])[:, 0]
+        if (values[np.isfinite(values)] % 1 != 0).any():
+            raise Unusable(NOT_A_SEG, f"A {key} position is no whole number.", "Write positions in bases.")
+        positions.append(pl.Series(key, values).fill_nan(None).cast(pl.Int64()))
     chromosome = pl.Series("chromosome", table.texts(where["chromosome"]))
     frame = pl.DataFrame([chromosome, *positions, level.alias("log2")]).with_row_index("source_row", offset=1)
     return frame.with_columns(
@@ -260,6 +216,14 @@ def _minor(table: Table, titles: list[str]) -> list[pl.Series]:
     if place is None or not table.is_number(place):
         return []
     return [pl.Series("minor", table.values([place])[:, 0]).fill_nan(None)]
+
+
+def _gene_column(table: Table, titles: list[str]) -> list[str]:
+    """Return the cells of the column that names genes; nothing without one."""
+    place = next(
+        (titles.index(name) for name in _titles("gene.symbol", "gene", "hugo_symbol", "gene_name") if name in titles), None
+    )
+    return table.texts(place) if place is not None else []
 
 
 def _samples(table: Table, titles: list[str], maker: str, path: Path, reading: Reading) -> pl.Series:

@@ -17,8 +17,8 @@ from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.filter_words import PASSED, known_to_fail
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import LAST_POSITION, SCHEMA, SUBSTITUTIONS, MutationData, substitutions_of
-from unibase.omics.readers.vcf_header import Header, named_tumours
-from unibase.omics.readers.vcf_refusals import GENOTYPE_LIKELIHOODS, refuse_germline, refuse_what_says_nothing
+from unibase.omics.readers.vcf_header import Header, columns_of, named_tumours
+from unibase.omics.readers.vcf_refusals import form_of_germline, refuse_germline, refuse_other_species, refuse_what_says_nothing
 from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NOT_A_VCF
 
 
@@ -81,7 +81,7 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None, 
         substitutions: Keep the changes of one base, those without a gene too, for signatures.
 
     Raises:
-        Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `germline-calls`,
+        Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `germline-calls`, `other-build`,
             `truncated-file`.
         UserError: If a file is not there.
     """
@@ -135,21 +135,21 @@ class _File:
         tumours: Place and name of each.
         started: Whether the line #CHROM was there.
         fails: Whether a word of FILTER is known to say that a record failed.
-        likelihoods: Whether a record gives likelihoods of genotypes.
+        form: What of a record callers of germline variants alone write.
     """
 
     header: Header = field(default_factory=Header)
     tumours: list[tuple[int, str]] = field(default_factory=list)
     started: bool = False
     fails: bool = False
-    likelihoods: bool = False
+    form: str = ""
 
     def start(self, names: list[str], path: Path, named: str | None) -> None:
         """Take in the columns of samples that the line #CHROM names."""
         if self.started or len(set(names)) < len(names):
             what = "several lines #CHROM: files were put behind one another" if self.started else "two columns of one name"
             raise Unusable(NOT_A_VCF, f"The file has {what}.", "Give each by itself, or merge them (bcftools merge).")
-        self.header.columns = [name.strip() for name in names]
+        self.header.columns = columns_of(names)
         self.tumours = named_tumours(self.header, path, named)
         self.started = True
 
@@ -165,19 +165,16 @@ class _File:
         found.records += 1
         if cells[6].lower() in PASSED:
             found.passed += 1
-            self.likelihoods = self.likelihoods or _gives_likelihoods(cells)
+            self.form = self.form or form_of_germline(cells)
             _take_record(cells, self.header, self.tumours, found)
         elif not self.fails:
             self.fails = known_to_fail(cells[6]) or not self.header.filters.isdisjoint(cells[6].split(";"))
 
     def refuse_germline(self) -> None:
-        """Refuse calls of germline variants."""
+        """Refuse calls of germline variants, and of another species."""
         told_apart = bool(self.header.tumours) or len(self.tumours) < len(self.header.columns)
-        refuse_germline(self.header.lines, told_apart, self.likelihoods)
-
-
-def _gives_likelihoods(cells: list[str]) -> bool:
-    return len(cells) > 8 and not GENOTYPE_LIKELIHOODS.isdisjoint(cells[8].split(":"))
+        refuse_other_species(self.header.lines)
+        refuse_germline(self.header.lines, told_apart, self.form)
 
 
 def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:

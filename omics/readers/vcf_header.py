@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unibase.groundwork.problems import Unusable
+from unibase.omics.readers.alignments import are_alignments, samples_of_alignments
 from unibase.omics.readers.annotations import Fields
 from unibase.omics.reasons import NO_TUMOUR, SEVERAL_SAMPLES
 
@@ -87,8 +88,21 @@ class Header:
         return places
 
 
+def columns_of(names: Sequence[str]) -> list[str]:
+    """Return the columns of samples; SvABA and others name them by files of aligned reads.
+
+    Args:
+        names: As the line #CHROM has them.
+
+    >>> columns_of(["/data/S1_N.bam", "/data/S1_T.bam"])
+    ['S1_N', 'S1_T']
+    """
+    stripped = [name.strip() for name in names]
+    return samples_of_alignments(stripped) if are_alignments(stripped) else stripped
+
+
 def normals_of_pairs(names: Sequence[str]) -> set[str]:
-    """Return the names that say a normal before what names a tumour, too: `N_01` beside `T_01`.
+    """Return the names that say a normal before or behind what names a tumour, too: `N_01` beside `T_01`, `P1N` beside `P1T`.
 
     Args:
         names: Columns of a VCF.
@@ -100,7 +114,8 @@ def normals_of_pairs(names: Sequence[str]) -> set[str]:
         match[2]: name for name in names if (match := _ROLE_BEFORE.match(name)) and match[1].lower().startswith(("t", "p", "m"))
     }
     others = [(name, match[2]) for name in names if (match := _ROLE_BEFORE.match(name)) and name not in told.values()]
-    return {name for name, rest in others if rest in told}
+    behind = {name for name in names if name.endswith("N") and f"{name[:-1]}T" in names}
+    return behind | {name for name, rest in others if rest in told}
 
 
 def named_tumours(header: Header, path: Path, named: str | None) -> list[tuple[int, str]]:

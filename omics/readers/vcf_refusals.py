@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from unibase.groundwork.problems import Unusable
-from unibase.omics.reasons import GERMLINE_CALLS, NOT_ANNOTATED, UNKNOWN_WORD
+from unibase.omics.reasons import GERMLINE_CALLS, NOT_ANNOTATED, OTHER_BUILD, UNKNOWN_WORD
 
 _GERMLINE = re.compile(
     r"^##(source=.*(HaplotypeCaller|UnifiedGenotyper|GenotypeGVCFs|freeBayes|Platypus|DeepVariant|Clair|Longshot)|GATKCommandLine(=<ID=|\.)(HaplotypeCaller|"
@@ -25,29 +25,68 @@ _FEWEST = 20
 """A file with so many records of which none passed has other words for it."""
 
 
-def refuse_germline(lines: Sequence[str], told_apart: bool, likelihoods: bool = False) -> None:
+_BY_GENOTYPE = frozenset(("WT", "HET", "HOM", "NC"))
+
+
+def form_of_germline(cells: Sequence[str]) -> str:
+    """Return what of a record callers of somatic variants do not write, in words; empty where there is nothing.
+
+    Args:
+        cells: Of the record.
+
+    >>> form_of_germline(["1", "9", ".", "C", "T", ".", "PASS", "DP=9", "GT:PL", "0/1:9,0,9"])
+    'has likelihoods of genotypes (PL)'
+    """
+    if len(cells) > 8 and not GENOTYPE_LIKELIHOODS.isdisjoint(cells[8].split(":")):
+        return "has likelihoods of genotypes (PL)"
+    info = {part.partition("=")[0] for part in cells[7].split(";")}
+    return "counts samples by their genotypes (VarScan's WT, HET, HOM)" if info >= _BY_GENOTYPE else ""
+
+
+def refuse_germline(lines: Sequence[str], told_apart: bool, form: str = "") -> None:
     """Refuse a VCF of a caller of germline variants, where nothing else names a tumour.
 
     Args:
         lines: Lines of the header that begin with ##.
         told_apart: Whether the file names a tumour, or holds a normal beside it: what the normal has is left out then.
-        likelihoods: Whether records give likelihoods of genotypes (`GENOTYPE_LIKELIHOODS`), as callers of germline variants alone do.
+        form: What records have that callers of germline variants alone write (`form_of_germline`).
 
     Raises:
         Unusable: `germline-calls`.
 
     >>> refuse_germline(["##source=Mutect2", "##GATKCommandLine=<ID=HaplotypeCaller>"], False)
     """
-    if told_apart or any(map(_SOMATIC.match, lines)):
+    counted = form.startswith("counts")
+    if told_apart or (any(map(_SOMATIC.match, lines)) and not counted):
         return
-    if not likelihoods and not any(map(_GERMLINE.match, lines)):
+    if not form and not any(map(_GERMLINE.match, lines)):
         return
-    shown = "has likelihoods of genotypes (PL)" if likelihoods else "has a header that names such a caller"
+    shown = form or "has a header that names such a caller"
     raise Unusable(
         GERMLINE_CALLS,
         f"The VCF is of a caller of germline variants, and names no tumour: it {shown}.",
         "Give the somatic calls. If these are somatic, add the line ##tumor_sample=NAME with the name of their column.",
     )
+
+
+_OTHER_SPECIES = re.compile(
+    r"(?i)^##(VEP|reference|SnpEffCmd|assembly).*(mus_musculus|GRCm\d|\bmm(9|10|39)\b|rattus_|canis_|danio_)"
+)
+
+
+def refuse_other_species(lines: Sequence[str]) -> None:
+    """Refuse a VCF whose header names the genome of another species.
+
+    Args:
+        lines: Lines of the header that begin with ##.
+
+    Raises:
+        Unusable: `other-build`.
+
+    >>> refuse_other_species(['##VEP="v110" species="homo_sapiens"', "##reference=GRCh38.fa"])
+    """
+    if any(map(_OTHER_SPECIES.match, lines)):
+        raise Unusable(OTHER_BUILD, "The VCF's header names the genome of another species.", "Give variants of patients.")
 
 
 def refuse_what_says_nothing(records: int, passed: int, annotated: int, structural: int, fails: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.tabular import Table, mostly_numbers
-from unibase.omics.reasons import SEVERAL_QUANTITIES
+from unibase.omics.reasons import NOT_RECOGNISED, SEVERAL_QUANTITIES
 from unibase.omics.recognise.names import ANNOTATION_TITLES, Feature, plain
 
 _DETECTION = re.compile(r"detection|(^|[ ._-])p[ ._-]?val(ue)?s?$", re.IGNORECASE)
@@ -34,7 +34,7 @@ _MAXQUANT_OTHERS = re.compile(
 
 _OF_NO_SAMPLE = re.compile(r"(?i)^(abundance ratio|abundances? counts?\b|found in )|\b(variability|standard error|cv) \[%\]")
 """Columns of Proteome Discoverer that compare samples, or count what was found in one."""
-_RUN = re.compile(r"(?i)\.(raw|mzml|d|wiff2?|dia|htrms)$")
+RUN = re.compile(r"(?i)\.(raw|mzml|d|wiff2?|dia|htrms)$")
 """Titles that are files of a mass spectrometer: where some columns are named so, all others are none of a sample."""
 
 
@@ -59,7 +59,7 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
     """Return the columns of numbers of `table` of one quantity; of several, that which a `feature` is measured by.
 
     Raises:
-        Unusable: `several-quantities` when a table has several and none is the one that is needed.
+        Unusable: `several-quantities` when a table has several and none is the one that is needed, `not-recognised` when its rows are peptides.
     """
     numbers = _of_numbers(table)
     detection = [i for i in numbers if _DETECTION.search(table.titles[i])]
@@ -70,6 +70,7 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
         said = (*said, f"{len(none)} columns of ratios, counts and errors left out") if none else said
         detection, numeric = [*detection, *none], _without(numeric, none)
         _refuse_silac(table)
+        _refuse_precursors(table)
         if chosen := _prefixed(table, numeric) or _by_runs(table, numeric, said):
             return chosen
     if table.subtitles:
@@ -99,9 +100,18 @@ def _refuse_silac(table: Table) -> None:
         )
 
 
+def _refuse_precursors(table: Table) -> None:
+    if {plain(title) for title in table.titles} & {"precursorid", "modifiedsequence", "strippedsequence", "peptidesequence"}:
+        raise Unusable(
+            NOT_RECOGNISED,
+            "The rows are peptides or precursors, not proteins.",
+            "Give the table of proteins (DIA-NN's report.pg_matrix.tsv, MaxQuant's proteinGroups.txt, FragPipe's combined_protein.tsv).",
+        )
+
+
 def _by_runs(table: Table, numeric: list[int], said: tuple[str, ...]) -> Chosen | None:
     """Return the columns named by files of a mass spectrometer, where some are and others not."""
-    runs = [i for i in numeric if _RUN.search(table.titles[i])]
+    runs = [i for i in numeric if RUN.search(table.titles[i])]
     if not runs or len(runs) == len(numeric):
         return None
     told = f"columns named by files of runs taken, {len(numeric) - len(runs)} others left out"

@@ -80,6 +80,8 @@ def methylation_unit(values: Values) -> Told:
             return Told("detection p-values", "other", (said, "nine tenths are below 0.01"))
         if known.size >= 100 and np.isin(known, (0.0, 1.0)).all():
             return Told("ones and zeros", "other", (said,))
+        if _of_one_mean(values):
+            return Told("values centred by probe", "other", (said, "the mean of each probe is the same"))
         return Told("beta", "beta", (said,))
     if lowest >= 0 and highest <= 100 and all(row.max() > 1.5 for row in per_sample) and (highest > 20 or known.size < 20):
         beyond = np.mean(known > 1)
@@ -88,6 +90,14 @@ def methylation_unit(values: Values) -> Told:
     if lowest < 0 and highest < 30 and lowest > -30:
         return _logits(known, per_sample, said)
     return Told("intensities, or no methylation", "other", (said,))
+
+
+def _of_one_mean(values: Values) -> bool:
+    """Whether all probes have one mean over the samples, as residuals have: half of an array is methylated, and half is not."""
+    if values.shape[1] < 100 or len(values) < 3:
+        return False
+    means = np.nanmean(values[:, np.isfinite(values).all(axis=0)], axis=0)
+    return means.size >= 100 and float(means.std()) < 0.01
 
 
 def _logits(known: Values, per_sample: list[Values], said: str) -> Told:

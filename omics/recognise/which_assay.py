@@ -22,13 +22,14 @@ from unibase.omics.readers.segments import are_segments
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NOT_RECOGNISED
 from unibase.omics.recognise.names import Feature, look, plain, some_of
+from unibase.omics.recognise.quantities import RUN
 from unibase.omics.recognise.result_words import are_results
 
 _COPIES = re.compile(r"(?i)data_(cna|log2_cna|linear_cna)|thresholded|gistic|by_genes")
 _PROTEOMICS = re.compile(
     r"(?i)npx|olink|lfq|rppa|protein(?!.?coding)|proteome|maxquant|diann|[pg]g_matrix|tmt|itraq|somascan|somalogic|phospho"
 )
-_OF_PROTEINS = {"pgquantity", "pgmaxlfq", "proteingroup", "precursorid", "maxpepprob", "peptidetarget"}
+_OF_PROTEINS = {"pgquantity", "pgmaxlfq", "proteingroup", "precursorid", "maxpepprob", "peptidetarget", "nproteotypicsequences"}
 """Titles of tables of proteins alone, whatever names them."""
 _PHOSPHO = re.compile(r"[_ ]p[STY]\d+")
 """Antibodies against phosphorylated proteins."""
@@ -70,7 +71,7 @@ def _by_first_lines(path: Path) -> AssayName | None:
     )
     if is_maf(titles.split("\t")) or is_annovar(titles.split("\t")):
         return "mutations"
-    return "nanostring" if path.suffix.lower() == ".rcc" and is_rcc(path) else None
+    return "nanostring" if path.suffix.lower() in (".rcc", ".dcc") and is_rcc(path) else None
 
 
 def _of_vcf(lines: Iterator[str]) -> AssayName:
@@ -95,7 +96,8 @@ def _by_titles(table: Table, name: str) -> AssayName | None:
         return "copy_number"
     if titles & {"cytoband", "chromosomearm"} or _COPIES.search(name):
         return "copy_number"
-    if is_long_npx(table) or is_wide_npx(table) or titles & _OF_PROTEINS:
+    runs = sum(bool(RUN.search(title)) for title in table.titles)
+    if is_long_npx(table) or is_wide_npx(table) or titles & _OF_PROTEINS or runs > 1:
         return "proteomics"
     return None
 
