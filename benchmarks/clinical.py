@@ -83,7 +83,7 @@ def make(folder: Path, subjects: int, events: int) -> None:
     ]
     for place, (name, share) in enumerate(SHARES.items()):
         first = 1_000_000 * (place + 1)
-        codes = [(first + k, VOCABULARY[name], f"{name[:3].upper()}{k}-{k % 10}") for k in range(CONCEPTS[name])]
+        codes = [(first + k, VOCABULARY[name], _code(VOCABULARY[name], k)) for k in range(CONCEPTS[name])]
         concepts += codes
         _table(folder, name, source, people, round(subjects * events * share), first)
     frame = pl.DataFrame(
@@ -104,6 +104,13 @@ def make(folder: Path, subjects: int, events: int) -> None:
         "source_release_date": ["2026-01-01"],
     }
     pl.DataFrame(cdm).write_parquet(folder / "cdm_source.parquet")
+
+
+def _code(vocabulary: str, number: int) -> str:
+    """Return an invented code of the shape that its vocabulary has: one of another shape is refused, and costs less."""
+    if vocabulary == "LOINC":
+        return f"{90000 + number}-{number % 10}"
+    return f"IP{number}" if vocabulary == "Visit" else str(9_000_000 + number)
 
 
 def _table(folder: Path, name: str, source: object, people: object, rows: int, first: int) -> None:

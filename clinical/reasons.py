@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from unibase.groundwork import reasons as shared
-from unibase.groundwork.reasons import Reason, declared
+from unibase.groundwork.reasons import Reason
 
 IMPOSSIBLE_DATE = Reason(
     "impossible-date",
@@ -265,6 +262,12 @@ UNREAD_COLUMN = Reason(
     "Write a rule for them; or name them under `not_mapped`, with the reason.",
     "A column `Poids` that was added to an export.",
 )
+COLUMN_AS_TEXT = Reason(
+    "column-as-text",
+    "A mapping writes a word on every event, and the table has a column of that name.",
+    "Write the column in braces, if its values are meant.",
+    '`unit: unite`, where `unit: "{unite}"` was meant.',
+)
 UNREAD_FIELD = Reason(
     "unread-field",
     "A field of FHIR resources is not read.",
@@ -385,16 +388,3 @@ UNKNOWN_RESPONSE = Reason(
     "Write CR, PR, SD, NON-CR/NON-PD, PD or NE.",
     "A response `MR`.",
 )
-
-
-def remedy_of(code: str) -> str:
-    """Return what can be done about a `code` of this room or of several; nothing for one that nobody declares.
-
-    Example:
-        >>> remedy_of("not-utf-8")
-        'Save the file as UTF-8.'
-    """
-    return _REMEDIES.get(code, "")
-
-
-_REMEDIES = {str(reason): reason.remedy for module in (shared, sys.modules[__name__]) for reason in declared(module).values()}

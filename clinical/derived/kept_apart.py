@@ -20,7 +20,8 @@ from unibase.clinical.derived.spread_of_values import (
     sentinels,
     units_found,
 )
-from unibase.clinical.reasons import IMPOSSIBLE_VALUE, UNIT_BY_DISTRIBUTION, remedy_of
+from unibase.clinical.reasons import IMPOSSIBLE_VALUE, UNIT_BY_DISTRIBUTION
+from unibase.clinical.remedies import remedy_of
 from unibase.clinical.words.acts import IMPOSSIBLE
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.tnm import Kind, category

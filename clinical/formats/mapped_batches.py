@@ -130,7 +130,9 @@ def _account(
     rules: TableMapping, rule: TableRule, tables: Mapping[str, Table], name: str, told: Sequence[RowProblem]
 ) -> TableEvents:
     """Return the account of a table that a rule reads, before its rows: what is told of the table as a whole."""
-    absent = mapping_absent.absent_columns(rules, rule, name, _columns(rule, tables[name], tables))
+    columns = _columns(rule, tables[name], tables)
+    absent = mapping_absent.absent_columns(rules, rule, name, columns)
+    absent += mapping_absent.columns_as_text(rule, columns)
     return TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems(), *told])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
 from unibase.clinical.formats.mapping_rows import renamed
-from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, is_day, rules_of
-from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
+from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, EventRule, TableMapping, TableRule, is_day, rules_of
+from unibase.clinical.reasons import COLUMN_AS_TEXT, MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
 from unibase.clinical.sources import problem_rows
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
@@ -44,6 +44,34 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
         absent |= {name: None for name in dates_ if name and not _date_columns(name) & have}
     told = "The table has no column {}, which its mapping names: what needs it is not there."
     return [RowProblem(0, MISSING_COLUMN, told.format(name), name, refused=False) for name in absent]
+
+
+def columns_as_text(rule: TableRule, columns: Iterable[str]) -> list[RowProblem]:
+    """Return what is to be told of units and codes that a rule writes out, and that are names of `columns` of its table.
+
+    >>> rule = TableRule(name="t", person="IPP", events=[{"code": "LOINC//718-7", "number": "Hb", "unit": "Unite"}])
+    >>> [one.column for one in columns_as_text(rule, ["ipp", "hb", "unite"])]
+    ['Unite']
+    """
+    have = {name.strip().lower() for name in [*columns, *rule.columns]}
+    told = {word: None for event in rule.events for word in _written_out(event) if word.strip("{} ").lower() in have}
+    message = (
+        "The mapping writes the word {} on every event, and the table has a column of that name: as a whole in braces it is read."
+    )
+    return [RowProblem(0, COLUMN_AS_TEXT, message.format(word), word, refused=False) for word in told]
+
+
+def _written_out(event: EventRule) -> Iterator[str]:
+    """Yield the words that an event has as its unit or its code, and that may be meant as columns."""
+    whole = BRACES.fullmatch(event.unit or "")
+    if event.unit and not whole:
+        # A part in braces is a note of UCUM, as in 10*3{cells}/uL, unless a column has its name.
+        yield from (event.unit, *(f"{{{name}}}" for name in BRACES.findall(event.unit)))
+    # One column a code is how wide tables are mapped: `LAB//HB` for the numbers of `HB`.
+    own = {name.lower() for name in (event.number, event.text, event.date, *event.when, *event.unless, *event.happened) if name}
+    word = event.code.rpartition("//")[2]
+    if not BRACES.search(word) and word.lower() not in own:
+        yield word
 
 
 def unread_columns(rules: Sequence[TableRule], columns: Iterable[str]) -> list[RowProblem]:

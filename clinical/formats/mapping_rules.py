@@ -31,7 +31,7 @@ tables:
       - code: "LOINC//718-7"
         date: sampled
         number: hb
-        unit: g/dL                  # UCUM, or "{column}"
+        unit: g/dL                  # UCUM, or "{column}": without braces it is the unit itself, and told where a column has that name
         when: {status: [final]}     # only rows with these values
         unless: {state: [planned]}  # never rows with these values
         values: {status: {F: final}}  # texts read as others first
@@ -103,6 +103,13 @@ class EventRule(BaseModel):
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     undated: bool = False
     item: str = ""
+
+    @field_validator("date", "clock", "end", "recorded", "since", "number", "text")
+    @classmethod
+    def _without_braces(cls, name: str | None) -> str | None:
+        # What these keys name is a column, in braces or not.
+        whole = BRACES.fullmatch(name or "")
+        return whole[1] if whole else name
 
 
 class ObjectionRule(BaseModel):

@@ -13,7 +13,8 @@ from typing import Protocol
 import polars as pl
 
 from unibase.clinical import tables
-from unibase.clinical.reasons import UNKNOWN_PERSON, remedy_of
+from unibase.clinical.reasons import UNKNOWN_PERSON
+from unibase.clinical.remedies import remedy_of
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.timelines.cutoff import CutOff, keep_until

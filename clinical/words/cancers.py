@@ -11,9 +11,14 @@ from unibase.clinical.words.concepts import Concepts
 
 
 @cache
+def _test() -> pl.Expr:
+    # The packaged concepts are copied for whoever asks for them, which costs more than the question.
+    return Concepts.default().matches("cancer_diagnosis")
+
+
+@cache
 def _says_cancer(code: str) -> bool:
-    frame = pl.DataFrame({"code": [code]})
-    return bool(frame.select(Concepts.default().matches("cancer_diagnosis")).item())
+    return bool(pl.DataFrame({"code": [code]}).select(_test()).item())
 
 
 def is_cancer(codes: Iterable[str]) -> bool:

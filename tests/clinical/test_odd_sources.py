@@ -74,6 +74,46 @@ def test_a_mapping_takes_none_of_two_columns_of_one_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("rule", "unit", "told"),
+    [
+        ('number: Hb, unit: "{Unite}"', "g/dL", []),
+        ("number: Hb, unit: Unite", "{unknown}", ["Unite"]),
+        ("number: Hb, unit: unite", "{unknown}", ["unite"]),
+        ("number: Hb, unit: g/dL", "g/dL", []),
+        ("number: Hb, unit: g", "g", ["g"]),                       # a unit, and a column of the table
+        ('number: "{Hb}", unit: g/dL', "g/dL", []),                # what these keys name is a column, in braces or not
+        ('number: Hb, unit: "10*3{cells}/uL"', "10*3{cells}/uL", []),     # a note of UCUM
+        ('number: Hb, unit: "{Unite}/L"', "{Unite}/L", ["{Unite}"]),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_the_name_of_a_column(tmp_path: Path, rule: str, unit: str, told: list[str]) -> None:
+    events = f'[{{code: "LAB//HB", date: Date, {rule}}}]'
+    mapping = MAPPING.split("    events:")[0].replace("tables:", "complete: false\ntables:") + f"    events: {events}\n"
+    _, found = read(tmp_path, "csv", {"t.csv": "IPP;Date;Hb;Unite;g\n1;2021-03-04;12;g/dL;1\n"}, mapping)
+    assert [place.removeprefix("t/") for place, reason in found if reason == "column-as-text"] == told
+    task = TimelineTask("csv", tmp_path / "source", "lyon", mapping=tmp_path / "mapping.yaml")
+    assert read_rows(task, LocalDoor()).events.filter(pl.col("code") == "LAB//HB")["unit"].to_list() == [unit]
+
+
+@pytest.mark.parametrize(
+    ("code", "made", "told"),
+    [
+        ("ICD10//{Code}", "ICD10//C34.1", []),
+        ("{Code}", "C341", []),
+        ("Code", "Code", ["Code"]),
+        ("ICD10//Code", "ICD10//Code", ["Code"]),
+        ("LAB//HB", "LAB//HB", []),
+        ("ICD10//Date", "ICD10//Date", []),   # what the event reads of the column is its date
+    ],
+)  # fmt: skip
+def test_a_code_that_is_the_name_of_a_column(tmp_path: Path, code: str, made: str, told: list[str]) -> None:
+    mapping = MAPPING.replace("ICD10//{Code}", code).replace(", DEATH", "")
+    codes, found = read(tmp_path, "csv", {"t.csv": "IPP;Date;Code\n1;2021-03-04;C341\n"}, mapping)
+    assert [place.removeprefix("t/") for place, reason in found if reason == "column-as-text"] == told
+    assert codes == [made] or (told and not codes)
+
+
+@pytest.mark.parametrize(
     ("status", "died", "dead", "told"),
     [
         ("1", "2021-03-04", True, []),
