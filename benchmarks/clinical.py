@@ -143,7 +143,8 @@ def _table(folder: Path, name: str, source: object, people: object, rows: int, f
             }
         ).with_columns(pl.col(f"{start}_datetime").cast(pl.Date).alias(f"{start}_date"))
         if name != "visit_occurrence":
-            frame = frame.with_columns(visit_occurrence_id=pl.Series(rng.integers(0, rows, size)))
+            visits = max(1, round(rows / SHARES[name] * SHARES["visit_occurrence"]))
+            frame = frame.with_columns(visit_occurrence_id=pl.Series(rng.integers(0, visits, size)))
         if end:
             stop = pl.col(f"{start}_datetime") + pl.duration(hours=5)
             frame = frame.with_columns(stop.alias(f"{end}_datetime"), stop.cast(pl.Date).alias(f"{end}_date"))
