@@ -9,11 +9,13 @@ from unibase.releases.disclosure.cohort_counts import Cell
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import both
 from unibase.releases.report.data import ReportData, centre_count, text
+from unibase.releases.report.french import french
 from unibase.releases.report.section import known_sections
 from unibase.releases.report.sections.dictionary_words import dictionary_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 TEMPLATES = [Path(__file__).parent / "templates", Path(__file__).parent / "sections"]
 
@@ -41,6 +43,13 @@ def render_dictionary(data: ReportData) -> str:
     return _environment(data).get_template("words.html.j2").render(rows=dictionary_rows(data))
 
 
+def _told(words: str) -> Markup | str:
+    """Return the pipeline's own words in both languages, once where they are the same."""
+    from markupsafe import Markup
+
+    return words if french(words) == words else Markup(both(french(words), words))
+
+
 def _environment(data: ReportData) -> Environment:
     from jinja2 import Environment, FileSystemLoader, select_autoescape  # Heavy, and only what draws a page asks for it.
     from markupsafe import Markup
@@ -53,5 +62,10 @@ def _environment(data: ReportData) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["svg"] = Markup
-    environment.globals |= {"both": lambda fr, en: Markup(both(fr, en)), "data": data, "mask": MASK_TEXT}
+    environment.globals |= {
+        "both": lambda fr, en: Markup(both(fr, en)),
+        "told": _told,
+        "data": data,
+        "mask": MASK_TEXT,
+    }
     return environment

@@ -14,6 +14,7 @@ from unibase.releases.disclosure.quantiles import BOX_WHY, quantiles
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import number
 from unibase.releases.report.data import Contents, ReportData, text
+from unibase.releases.report.french import french
 from unibase.releases.report.section import Section
 
 
@@ -26,21 +27,22 @@ class Row:
     cells: tuple[str, ...]
 
 
-def _rows_of(one: Characteristic, label: str, values: pl.DataFrame, data: ReportData, groups: list[str]) -> list[Row]:
+def _rows_of(one: Characteristic, label: tuple[str, str], values: pl.DataFrame, data: ReportData, groups: list[str]) -> list[Row]:
     """Return the rows of one characteristic: its levels, or median and quartiles of a number, and who has no value.
 
     Args:
         one: What was weighed.
-        label: The characteristic in words.
+        label: The characteristic in French and in English.
         values: `centre` and `value` of each subject.
         data: The data of the page.
         groups: Centres, and `EVERYWHERE` for all subjects.
     """
     counts = one.counts.counts
     known = [level for level in one.counts.levels if level != MISSING]
-    rows = [Row((label, label), True, ("",) * len(groups))]
+    fr, en = label
+    rows = [Row((fr, en), True, ("",) * len(groups))]
     if one.numeric:
-        rows = [Row((f"{label}, médiane (Q1 à Q3)", f"{label}, median (Q1 to Q3)"), True, _medians(one, values, data, groups))]
+        rows = [Row((f"{fr}, médiane (Q1 à Q3)", f"{en}, median (Q1 to Q3)"), True, _medians(one, values, data, groups))]
         known = []
     rows += [Row((level, level), False, tuple(text(counts[group, level]) for group in groups)) for level in known]
     if MISSING in one.counts.levels:
@@ -76,8 +78,7 @@ def contents(data: ReportData) -> Contents | None:
     groups = [EVERYWHERE, *(centres if len(centres) > 1 else [])]
     words = data.dictionary.filter(pl.col("table") == "subjects")
     labels = {
-        column: f"{label or column}{f' ({unit})' if unit else ''}"
-        for column, label, unit in words.select("column", "label", "unit").iter_rows()
+        column: _with_unit(label or column, unit) for column, label, unit in words.select("column", "label", "unit").iter_rows()
     }
     subjects = data.table("subjects").sort("subject_id")
     centre_of = [data.weighed.cohort.people.of[i].centre for i in subjects["subject_id"]]
@@ -86,7 +87,7 @@ def contents(data: ReportData) -> Contents | None:
         for one in found
         for row in _rows_of(
             one,
-            labels.get(one.column, one.column),
+            labels.get(one.column, (one.column, one.column)),
             pl.DataFrame({"centre": centre_of, "value": subjects[one.column]}),
             data,
             groups,
@@ -94,6 +95,13 @@ def contents(data: ReportData) -> Contents | None:
     ]
     of_age = words.filter(pl.col("column") == "AGE")["derivation"].fill_null("")
     return {"groups": groups[1:], "rows": rows, "in_bands": bool(of_age.str.contains(IN_BANDS, literal=True).any())}
+
+
+def _with_unit(label: str, unit: str) -> tuple[str, str]:
+    """Return a label with its unit in French and in English."""
+    units = ("ans" if unit == "a" else unit, "years" if unit == "a" else unit)
+    fr, en = (f"{words} ({told})" if told else words for words, told in zip((french(label), label), units, strict=True))
+    return fr, en
 
 
 SECTION = Section(
