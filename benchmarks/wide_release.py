@@ -138,6 +138,16 @@ def publish(folder: Path) -> None:
     print(json.dumps({"publish": result}), flush=True)
 
 
+def measure_check(folder: Path) -> None:
+    from unibase.releases.content.manifest import verify
+
+    release = folder / "releases" / "wide" / "1.0.0"
+    began = time.perf_counter()
+    assert verify(release) == []
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    print(json.dumps({"check": {"seconds": round(time.perf_counter() - began, 1), "peak_gb": peak}}), flush=True)
+
+
 def measure_open(folder: Path, repeats: int = 5) -> None:
     from unibase.releases.read.open import read_subject, read_variables
 
@@ -183,13 +193,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/wide"))
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--step", choices=["all", "sources", "publish", "open"], default="all")
+    parser.add_argument("--step", choices=["all", "sources", "publish", "check", "open"], default="all")
     given = parser.parse_args()
     subjects = round(63_000 * given.scale)
     if given.step == "sources":
         make_sources(given.folder, subjects)
     elif given.step == "publish":
         publish(given.folder)
+    elif given.step == "check":
+        measure_check(given.folder)
     elif given.step == "open":
         measure_open(given.folder)
     else:
@@ -197,7 +209,7 @@ def main() -> None:
         given.folder.mkdir(parents=True)
         print(json.dumps({"subjects": subjects}), flush=True)
         # Processes of their own, so that the peak of memory is that of the step: Linux hands a parent's peak on to its children.
-        for step in ("sources", "publish", "open"):
+        for step in ("sources", "publish", "check", "open"):
             command = [sys.executable, __file__, "--folder", str(given.folder), "--scale", str(given.scale), "--step", step]
             subprocess.run(command, check=True)
 

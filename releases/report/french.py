@@ -67,6 +67,14 @@ ENDPOINTS: Mapping[str, str] = {
 }
 """Endpoints of `clinical/derived/endpoints.yaml`."""
 
+CAUSES: Mapping[str, str] = {
+    "not in the manifests": "absente des manifestes",
+    "new settings": "nouveaux réglages",
+    "new software": "nouveaux logiciels",
+    "new source data": "nouvelles données sources",
+}
+"""What can have changed a value between two versions."""
+
 CHARACTERISTICS: Mapping[str, str] = {
     "Age at the index": "Âge à l'index",
     "Sex": "Sexe",
@@ -84,6 +92,20 @@ STEPS: Mapping[str, str] = {
     "cancer diagnosis": "diagnostic de cancer",
     "imaging": "imagerie",
     "features": "caractéristiques d'image",
+    "treatment start": "début de traitement",
+    "systemic therapy": "traitement systémique",
+    "anticancer drug": "médicament anticancéreux",
+    "surgery": "chirurgie",
+    "radiotherapy": "radiothérapie",
+    "biopsy": "biopsie",
+    "specimen": "prélèvement",
+    "histology": "histologie",
+    "stage": "stade",
+    "progression": "progression",
+    "recurrence": "récidive",
+    "second cancer": "second cancer",
+    "death": "décès",
+    "last contact": "dernier contact",
     "too young, or age unknown": "trop jeunes, ou d'âge inconnu",
     "too old, or age unknown": "trop âgés, ou d'âge inconnu",
 }
@@ -94,6 +116,7 @@ _ALL: Mapping[str, str] = {
     **ENDPOINTS,
     **CHARACTERISTICS,
     **STEPS,
+    **CAUSES,
 }
 
 
@@ -104,8 +127,21 @@ def french(words: str) -> str:
     ('Survie globale', 'sans diagnostic de cancer', 'âge >= 18', 'rna')
     """
     for english, said in (("no ", "sans "), ("not ", "hors ")):
-        if words.startswith(english):
-            return said + french(words.removeprefix(english))
+        if words.removeprefix(english) in _ALL and words.startswith(english):
+            return said + _ALL[words.removeprefix(english)]
     if words.startswith(("age >= ", "age <= ")):
         return "âge" + words.removeprefix("age")
     return _ALL.get(words, words)
+
+
+def french_cause(cause: str) -> str:
+    """Return the possible `cause` of a change in French; the names in it stay.
+
+    >>> french_cause("new source data A/omop or new settings endpoints, index")
+    'nouvelles données sources A/omop ou nouveaux réglages endpoints, index'
+    """
+    for english, said in CAUSES.items():
+        cause = cause.replace(english, said)
+    return cause.replace(f" or {CAUSES['new settings']}", f" ou {CAUSES['new settings']}").replace(
+        f" or {CAUSES['new software']}", f" ou {CAUSES['new software']}"
+    )

@@ -9,7 +9,7 @@ from unibase.releases.disclosure.cohort_counts import Cell
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import both
 from unibase.releases.report.data import ReportData, centre_count, text
-from unibase.releases.report.french import french
+from unibase.releases.report.french import french, french_cause
 from unibase.releases.report.section import known_sections
 from unibase.releases.report.sections.dictionary_words import dictionary_rows
 
@@ -65,6 +65,7 @@ def _environment(data: ReportData) -> Environment:
     environment.globals |= {
         "both": lambda fr, en: Markup(both(fr, en)),
         "told": _told,
+        "french_cause": french_cause,
         "data": data,
         "mask": MASK_TEXT,
     }

@@ -40,6 +40,8 @@ SAID = (
     ("not imaging", "hors imagerie"),
     ("too old, or age unknown", "trop âgés, ou d'âge inconnu"),
     ("Overall Survival", "Survie globale"),
+    ("no treatment start", "sans début de traitement"),
+    ("no word of ours", "no word of ours"),
     ("a concept of the study", "a concept of the study"),
 )
 
