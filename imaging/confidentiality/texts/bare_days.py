@@ -35,7 +35,9 @@ _MEASURED = frozenset([
     "longueur", "profondeur", "width", "length", "depth", "debit", "flow", "pression", "pressure", "concentration", "taux",
     "rate", "valeur", "value", "values", "level", "levels", "signal", "contraste", "contrast", "uptake", "fixation",
     "retention", "captation", "delta", "variation", "augmentation", "diminution", "baisse", "hausse", "passant", "contre",
-    "versus", "vs", "entre", "between", "from", "plus", "moins", "than", "egal", "egale",
+    "versus", "vs", "entre", "between", "from", "plus", "moins", "than", "egal", "egale", "grade", "grades", "stade",
+    "stage", "type", "segment", "segments", "niveau", "niveaux", "vertebre", "vertebres", "disque", "discopathie", "classe",
+    "class", "categorie", "category", "eva", "zone",
 ])  # fmt: skip
 """Words after which a number is a setting, a measure or a count."""
 _DATED = frozenset(
@@ -75,6 +77,9 @@ _NUMBER = re.compile(
 )
 _IN_ROMAN = re.compile(r"(?<![^\W_])(?<![.,=])(?P<day>\d{1,2})(?P<gap>[ ._/\-])(?P<month>[ivx]{1,4})(?![^\W_])")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_PARTS = r"tiers|thirds?|upper|lower|middle|mid|(?:sup|inf|moy|ant|post|prox|dist)[a-z]*"
+_AFTER = re.compile(rf" ?(?:(?:{_UNITS}|{_PARTS}|ggl|adp|nodes?|n\+|biopsies|carottes?|cores?|cotes?|ribs?)(?![^\W_])|[%°])")
+_OF_SPINE = re.compile(r"(?<![^\W\d_])(?:[lcdts]|th)\Z")
 _BEFORE = re.compile(r"([^\W_]+)[\W_]*$")
 _LAST_AMBIGUOUS = 12
 """A day up to the twelfth is a number of a header more often than a later one."""
@@ -100,6 +105,22 @@ def bare_days(plain: str, pairs: set[tuple[int, int]]) -> list[Span]:
         if ((first, second) in pairs and _dates(one)) or ((second, first) in pairs and _dates_in_english(one)):
             found.append(one.span())
     return found
+
+
+def is_measured(plain: str, start: int, end: int) -> bool:
+    """Return whether two small numbers are a range, a fraction or a level of the spine: `L4-5`, `2-3 mm`, `1/3 sup`.
+
+    Args:
+        plain: The folded text.
+        start, end: Where the numbers stand.
+
+    >>> is_measured("2-3 mm", 0, 3), is_measured("l4-5", 1, 4), is_measured("vu 4/5", 3, 6)
+    (True, True, False)
+    """
+    before = _BEFORE.search(plain, 0, start)
+    if _OF_SPINE.search(plain[:start]) or _AFTER.match(plain, end):
+        return True
+    return before is not None and before[1] in _MEASURED
 
 
 def _word_before(match: re.Match[str]) -> str:

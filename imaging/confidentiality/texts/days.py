@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 
-from unibase.imaging.confidentiality.texts.bare_days import bare_days
+from unibase.imaging.confidentiality.texts.bare_days import bare_days, is_measured
 
 Span = tuple[int, int]
 
@@ -349,7 +349,7 @@ class KnownDays:
             begin, last = groups[number + 1]
             between, first, second = text[end:begin], text[start:end], text[begin:last]
             padded = len(first) == 2 and len(second) == 2
-            loose = (padded and not _UNIT.match(text, last)) or between in ("/", "-")
+            loose = not _UNIT.match(text, last) if padded else between in ("/", "-") and not is_measured(text, start, last)
             close = padded and len(groups) == 2 and between in _PAIRING if technical else loose
             month = not technical and 4 in (len(first), len(second)) and first + second in self._months
             if month or (close and len(first) <= 2 >= len(second) and (int(first), int(second)) in self._pairs):

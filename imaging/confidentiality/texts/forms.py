@@ -73,6 +73,7 @@ _PATTERNS = tuple(
         *_NETWORK,
         _LED_BY_ZERO,
         _TELEPHONE_IN_GROUPS,
+        r"(?<![\d.])\d\d(?:\.\d\d){4}(?!\.?\d)",  # a telephone without its zero, or mistyped
         r"(?<![\d.,])[1-9]\d{2}(?P<pair>[ .\-])\d{2}(?P=pair)\d{2}(?P=pair)\d{2}(?![\d.,])",  # 298 22 33 44
         r"(?<![^\W_])[^\W\d_](?:[ ._\-]{1,2}[^\W\d_](?![^\W_])){3,}",  # a word with its letters spaced out
         r"(?:\d{1,4}[\W_]){4,}\d{1,4}(?=[^\W\d_]|[\W_]|$)(?<=[\d])",
