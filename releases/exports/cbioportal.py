@@ -2,7 +2,7 @@
 
 Follows cBioPortal's File Formats (study, clinical, timeline, expression, generic assay, case lists). Days are counted
 from the index; no date leaves, and no birth, which would give the age to the day. A patient is a subject; the one sample of a patient stands for what the release joined.
-Mutations are a gene by sample table in the release, so they go as a categorical generic assay, not as MAF.
+Mutated genes go as a generic assay of yes and no; where the release holds variants, these go as a MAF beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 from unibase.groundwork.outputs import Ours, replaced_folder
 from unibase.releases.content import manifest
 from unibase.releases.exports.cbioportal_files import MISSING, sample_name, write_clinical, write_meta, write_timelines
+from unibase.releases.exports.cbioportal_mutations import genome_of, released_variants, write_mutations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ def write_study(release: Path | str, target: Path | str, cancer_type: str = "mix
     study = f"{about['study']}_{about['version']}".replace(".", "_").replace("-", "_")
     words = pl.read_parquet(release / "dictionary" / "dictionary.parquet")
     subjects = pl.read_parquet(release / "tables" / "subjects.parquet")
+    variants = released_variants(release)
+    genome = _genome(about) or genome_of(variants) or "hg38"
     with replaced_folder(target, _OURS) as folder:
         write_meta(
             folder / "meta_study.txt",
@@ -48,23 +51,34 @@ def write_study(release: Path | str, target: Path | str, cancer_type: str = "mix
             cancer_study_identifier=study,
             name=f"{about['title']} ({about['version']})",
             description=f"Release {about['study']} {about['version']}; {about['status']}.",
-            reference_genome=_genome(about),
+            reference_genome=genome,
             add_global_case_list="true",
         )
         write_clinical(folder, study, release, subjects, words)
         write_timelines(folder, study, release, subjects)
         for modality in sorted(set(about["modalities"]) - {"clinical"}):
-            _matrix(folder, study, release, modality)
+            called = "mutated_genes" if modality == "mutations" and variants is not None else modality
+            _matrix(folder, study, release, modality, called)
+        if variants is not None and "mutations" in about["modalities"]:
+            write_mutations(folder, study, variants, genome, _sequenced(release))
     return Path(target)
 
 
-def _genome(about: Mapping[str, Any]) -> str:
-    """Return the reference genome of the positions in a release, as the study's settings name it; GRCh38 by default."""
+def _sequenced(release: Path) -> list[str]:
+    """Return the subjects whose tumour was sequenced, as the matrix of mutations names them."""
+    import zarr
+
+    return _names(zarr.open_group(release / "cohort.zarr", mode="r")["mod/mutations/obs"])
+
+
+def _genome(about: Mapping[str, Any]) -> str | None:
+    """Return the reference genome of the positions in a release, as the study's settings name it."""
     rules = dict(dict(about.get("settings", {})).get("assays") or {}).get("copy_number")
-    return str(dict(rules or {}).get("build") or "hg38")
+    build = dict(rules or {}).get("build") if "copy_number" in about["modalities"] else None
+    return str(build) if build else None
 
 
-def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
+def _matrix(folder: Path, study: str, release: Path, modality: str, called: str) -> None:
     import zarr
 
     group: Any = zarr.open_group(release / "cohort.zarr", mode="r")[f"mod/{modality}"]
@@ -74,7 +88,7 @@ def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
     symbols = _symbols(group["var"], names)
     expression = modality == "rna"
     heading = ["Hugo_Symbol"] if expression else ["ENTITY_STABLE_ID", "NAME", "DESCRIPTION"]
-    path = folder / f"data_{modality}.txt"
+    path = folder / f"data_{called}.txt"
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("\t".join([*heading, *(sample_name(s) for s in subjects)]) + "\n")
         for place, row in _columns(group["X"], len(names)):
@@ -82,7 +96,7 @@ def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
             file.write("\t".join([*left, *(_value(v, modality) for v in row)]) + "\n")
     common = {
         "cancer_study_identifier": study,
-        "stable_id": modality if not expression else "rna_seq_mrna",
+        "stable_id": called if not expression else "rna_seq_mrna",
         "data_filename": path.name,
     }
     if expression:
@@ -98,12 +112,12 @@ def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
         return
     binary = modality in _BINARY
     write_meta(
-        folder / f"meta_{modality}.txt",
+        folder / f"meta_{called}.txt",
         genetic_alteration_type="GENERIC_ASSAY",
         generic_assay_type=_BINARY.get(modality, modality.upper()),
         datatype="BINARY" if binary else "LIMIT-VALUE",
         show_profile_in_analysis_tab="true",
-        profile_name=modality.capitalize(),
+        profile_name=called.capitalize().replace("_", " "),
         profile_description=f"Variables of the modality {modality}; NA where not measured.",
         generic_entity_meta_properties="NAME,DESCRIPTION",
         **common,

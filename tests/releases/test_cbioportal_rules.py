@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from tests.releases.examples import make_inputs
+from tests.releases.test_alterations import of_mutations
 from unibase.releases.content.publish import publish_release
 from unibase.releases.exports.cbioportal import write_study
+from unibase.releases.exports.cbioportal_mutations import genome_of, write_mutations
 
 Table = list[list[str]]
 
@@ -125,3 +127,33 @@ def test_each_track_has_its_columns_and_no_birth(study: Path) -> None:
     assert "AGENT" in tracks["data_timeline_treatment.txt"].columns
     assert {"TEST", "RESULT"} <= set(tracks["data_timeline_lab_test.txt"].columns)
     assert "MEDS_BIRTH" not in "".join(path.read_text(encoding="utf-8") for path in study.glob("data_timeline_*"))
+
+
+@pytest.mark.parametrize(("places", "written"), [(False, 12), (True, 20)])
+def test_released_variants_are_a_maf_of_the_portal(places: bool, written: int, tmp_path: Path) -> None:
+    made = of_mutations(tmp_path / "assays", maf_places=places)
+    study = write_study(publish_release(made, tmp_path / "out"), tmp_path / "study")
+    told = meta(study / "meta_mutations.txt")
+    kind = (told["genetic_alteration_type"], told["datatype"], told["stable_id"])
+    assert kind == ("MUTATION_EXTENDED", "MAF", "mutations")
+    assert f"; {20 - written} rows" in told["profile_description"]
+    # The rows are of GRCh37, and the study has no copy number that says another genome.
+    assert meta(study / "meta_study.txt")["reference_genome"] == "hg19"
+    head, *rows = [line.split("\t") for line in (study / "data_mutations.txt").read_text(encoding="utf-8").splitlines()]
+    asked = ("Hugo_Symbol", "NCBI_Build", "Chromosome", "Variant_Classification", "Reference_Allele", "Tumor_Seq_Allele2")
+    assert set(asked) | {"Tumor_Sample_Barcode", "HGVSp_Short"} <= set(head) and "subject_id" not in head
+    assert len(rows) == written and {len(row) for row in rows} == {len(head)}
+    samples = {row[0] for row in clinical(study, "sample")[5:]} | {row[1] for row in clinical(study, "sample")[5:]}
+    listed = meta(study / "case_lists" / "cases_sequenced.txt")["case_list_ids"].split("\t")
+    mutated = {row[head.index("Tumor_Sample_Barcode")] for row in rows}
+    assert mutated <= set(listed) <= samples and len(listed) == len(set(listed))
+    genes = meta(study / "meta_mutated_genes.txt")
+    assert (genes["genetic_alteration_type"], genes["stable_id"]) == ("GENERIC_ASSAY", "mutated_genes")
+
+
+def test_variants_of_another_genome_than_the_studys_stay_out(tmp_path: Path) -> None:
+    made = of_mutations(tmp_path / "assays", maf_places=True)
+    assert made.maf is not None and genome_of(made.maf) == "hg19" and genome_of(None) is None
+    write_mutations(tmp_path, "lyon", made.maf, "hg38", ["7"])
+    assert len((tmp_path / "data_mutations.txt").read_text(encoding="utf-8").splitlines()) == 1
+    assert "20 rows" in meta(tmp_path / "meta_mutations.txt")["profile_description"]
