@@ -20,6 +20,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {
     ".h5mu": ("application/x-hdf5", f"{EU}/file-type/HDF"),
     ".json": ("application/json", f"{EU}/file-type/JSON"),
     ".html": ("text/html", f"{EU}/file-type/HTML"),
+    ".maf": ("text/tab-separated-values", f"{EU}/file-type/TSV"),
     ".txt": ("text/plain", f"{EU}/file-type/TXT"),
     ".R": ("text/x-r-source", f"{EU}/file-type/TXT"),
 }
@@ -107,6 +108,7 @@ def distributions(release: Release) -> list[Offered]:
     """Return what a reader of the `release` would ask for."""
     wanted = [
         ("cohort.h5mu", "MuData, all modalities"),
+        ("mutations.maf", "Somatic variants, MAF"),
         *((f"tables/{t}.parquet", f"Table {t}, Parquet") for t in release.tables()),
         *((f"csv/{t}.csv", f"Table {t}, CSV") for t in release.tables()),
     ]

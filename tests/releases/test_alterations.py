@@ -15,6 +15,7 @@ from tests.releases.examples import make_inputs
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import MAF
 from unibase.privacy.leaks.leak_scan import Needle, scan
+from unibase.releases.catalogue.described_release import distributions, open_release
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.publish import publish_release
 from unibase.releases.report.sections.alterations import Alteration, Altered, altered_genes, drawn_genes
@@ -130,6 +131,8 @@ def test_a_maf_tells_the_place_of_rare_variants_only_where_the_study_says_so(pla
     words = pl.read_parquet(folder / "dictionary/dictionary.parquet").filter(pl.col("table") == "maf")
     assert words["column"].to_list() == table.columns
     assert "csv/maf.csv" in (folder / "manifest.json").read_text() and "mutations.maf" in (folder / "manifest.json").read_text()
+    offered = {one.name: one.media for one in distributions(open_release(folder))}
+    assert offered["mutations.maf"] == "text/tab-separated-values" and "csv/maf.csv" in offered
     shown = pl.read_parquet(folder / "disclosure.parquet").filter(pl.col("output") == "maf")
     assert shown["shown"].to_list() == [places]
 
