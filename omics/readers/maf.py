@@ -12,6 +12,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import NOT_A_NUMBER
+from unibase.omics.assays.genome import LENGTHS
 from unibase.omics.genes import ENSEMBL, NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.filter_words import PASSED, known_to_fail
@@ -132,6 +133,7 @@ class _Found:
             self.builds.setdefault(_build(word), _build(word) if _build(word) in _BUILDS.values() else word)
         if len(self.builds) > 1:
             raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
+        _refuse_past_ends(frame, next(iter(self.builds), ""))
         somatic = _somatic(frame, self)
         passed = _passed(somatic, self)
         self.left_out["somatic"] += somatic.height
@@ -211,7 +213,9 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     for name in ("start", "end"):
         found = frame[name].cast(pl.Float64(), strict=False)
         _refuse_rounded(frame, name)
-        bad = frame.filter((pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found) | (found > LAST_POSITION))
+        bad = frame.filter(
+            (pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found) | (found > LAST_POSITION) | (found < 0)
+        )
         if bad.height or (name == "start" and frame[name].null_count()):
             row = bad["source_row"][0] if bad.height else frame.filter(pl.col("start").is_null())["source_row"][0]
             raise Unusable(NOT_A_NUMBER, f"Row {row} of the MAF has no whole number as its {name} position.", "Correct the row.")
@@ -236,6 +240,23 @@ def _refuse_rounded(frame: pl.DataFrame, name: str) -> None:
                 f"Row {row} of the MAF has a {name} position of which a spreadsheet kept the first digits alone.",
                 "Export the file again from the caller, and do not save it from a spreadsheet.",
             )
+
+
+def _refuse_past_ends(frame: pl.DataFrame, build: str) -> None:
+    """Refuse variants that lie past the end of their chromosome in the genome that the MAF names.
+
+    Raises:
+        Unusable: `other-build`.
+    """
+    ends = {str(name): of for name, of in LENGTHS.items()}.get(build, {})
+    last = frame.group_by("chromosome").agg(pl.col("start").max())
+    past = [name for name, start in last.iter_rows() if start > ends.get(str(name).upper(), start)]
+    if past:
+        raise Unusable(
+            OTHER_BUILD,
+            f"Variants lie past the end of chromosome {min(past)} in {build}, which NCBI_Build names.",
+            "Correct NCBI_Build, or the positions.",
+        )
 
 
 def _unknown(what: str, row: int, rows: int) -> Unusable:

@@ -82,6 +82,8 @@ def methylation_unit(values: Values) -> Told:
             return Told("ones and zeros", "other", (said,))
         if _of_one_mean(values):
             return Told("values centred by probe", "other", (said, "the mean of each probe is the same"))
+        if len(values) > 2 and known.size >= 300 and _spread_by_probe(values):
+            return Told("values stretched by probe", "other", (said, "each probe reaches from 0 to 1"))
         return Told("beta", "beta", (said,))
     if lowest >= 0 and highest <= 100 and all(row.max() > 1.5 for row in per_sample) and (highest > 20 or known.size < 20):
         beyond = np.mean(known > 1)
@@ -90,6 +92,11 @@ def methylation_unit(values: Values) -> Told:
     if lowest < 0 and highest < 30 and lowest > -30:
         return _logits(known, per_sample, said)
     return Told("intensities, or no methylation", "other", (said,))
+
+
+def _spread_by_probe(values: Values) -> bool:
+    """Whether nine tenths of the probes have a 0 and a 1, as a scaling of each between its extremes leaves."""
+    return bool(np.mean((values == 0).any(axis=0) & (values == 1).any(axis=0)) >= 0.9)
 
 
 def _of_one_mean(values: Values) -> bool:

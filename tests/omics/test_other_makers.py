@@ -97,6 +97,11 @@ REFUSED = {
     "beta less the mean of each probe": Case(
         "b.tsv", "methylation", matrix("", "a b c d", PROBES, (BETA - BETA.mean(axis=1, keepdims=True) + 0.5).round(5)), "mean of each probe", "beta values"
     ),
+    "beta stretched by the extremes of each probe": Case(
+        "b.tsv", "methylation", matrix("", "a b c d", PROBES, ((BETA - BETA.min(axis=1, keepdims=True)) / np.ptp(BETA + np.arange(4) * 1e-6, axis=1)[:, None]).clip(0, 1).round(3)), "from 0 to 1", "beta values"
+    ),
+    "a variant past the end of its chromosome": Case("m.maf", "mutations", maf("TP53 0 GRCh38 21 150000000 C T Missense_Mutation lyon 9 5 4"), "other-build", "NCBI_Build"),
+    "a position below zero": Case("m.maf", "mutations", maf("TP53 0 GRCh38 17 -5 C T Missense_Mutation lyon 9 5 4"), "not-a-number", "Correct"),
     "precursors of one protein each": Case("report.pr_matrix.tsv", "proteomics", matrix("Protein.Group Precursor.Id", RUNS, PEPTIDES, LEVELS), "precursors", "pg_matrix"),
     "areas of the GeoMx": Case(
         "a.dcc", "nanostring", "<Header>\nFileVersion,0.1\n</Header>\n<NGS_Processing_Attributes>\nRaw,100\n</NGS_Processing_Attributes>\n<Code_Summary>\nRTS1,5\n</Code_Summary>\n", "GeoMx", "nCounter"
