@@ -20,32 +20,14 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.compiled.candidate_pairs import OTHER_SEX, SAME_SEX, VETO, parts_of_pairs
+from unibase.privacy.ledger.caution import LEAST_PERSONS, caution_bits, without_home
 from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins, pairs_of_other_sex
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
-from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, further_family_name, other_used_name
+from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.residence import MOST_RESIDENCE, known, residence_bits
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
-
-CAUTION_BITS = 2.0
-"""Bits more that are asked for where the family names are not the same ones, or the day of birth stands for none. In a file of
-`_LEAST_PERSONS` records that is for France alone: abroad both weigh less there already, by how common they are among those
-who were born in that country. A smaller file cannot tell that, and asks for as much of any slip abroad."""
-PLAIN_BITS = -1.0
-"""Bits less that are asked for where neither is so and no place speaks against it: in France where a given name or a date is
-written wrongly, and abroad where the file is not small."""
-FURTHER_NAME_BITS = 3.0
-"""Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
-after a marriage, or two who share a name. Of such pairs abroad between the usual bound and this one, one in 30 was two persons."""
-
-ALIKE_BITS, ALIKE_ABROAD_BITS = 6.0, 5.0
-"""Bits less that are asked for where day of birth, family names and first given name are equal and a place is missing: of
-eight simulated populations, all such pairs were one person where none is known to be born abroad, and of those abroad one
-in 250 was not. The day of birth must be one that says something.
-
-The five were set on five simulated populations of 100,000 (80,000 pairs of one person): of the pairs that each lets in,
-none to one in a hundred were two persons."""
 
 EXCHANGED_BITS = 9.0
 """Bits off the names of a record whose family and given names stand in each other's place: one in some hundred records."""
@@ -58,8 +40,6 @@ REVIEW_BITS = 0.0
 
 _GENERATION = 12
 """Years between two births on one day of the year from which they are a parent and a child rather than a slip."""
-_LEAST_PERSONS = 10_000
-"""Persons that a record could be, at least: a small file is a part of a larger world."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +161,7 @@ def prior_bits(traits: Traits) -> float:
     Args:
         traits: All traits.
     """
-    return float(np.log2(max(len(traits.keys), _LEAST_PERSONS)))
+    return float(np.log2(max(len(traits.keys), LEAST_PERSONS)))
 
 
 def score_rows(traits: Traits, pairs: np.ndarray, weights: Weights) -> Scored:
@@ -210,7 +190,8 @@ def score_rows(traits: Traits, pairs: np.ndarray, weights: Weights) -> Scored:
     families = (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
     nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
     plausible = (nothing | (dates > 0) | names.shared_family | (names.family > 0)) & (names.given > VETO)
-    caution = _caution(traits, left, right, alike=one_birth & names.same_given & families)
+    caution = caution_bits(traits, left, right, alike=one_birth & names.same_given & families)
+    caution += without_home(traits, left, right, residence)
     parts = (*_parts(traits, pairs, found, names, one_sex), residence)
     return Scored(parts, bits, at_home, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
 
@@ -317,22 +298,6 @@ def _weigh_given(
     found = second_names(traits, left[alike], right[alike], weights)
     given[alike] += found.bits
     doubt[alike] = np.where(found.doubt > 0, found.doubt, doubt[alike])
-
-
-def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Return how many bits more (or less) than usual each pair needs; `alike` where day and all names are equal."""
-    vague = traits.vague[left] | traits.vague[right]
-    other_names = (traits.families[left] != traits.families[right]).any(axis=1)
-    two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
-    one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right])
-    abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
-    alike = alike & ~two_places & ~vague & ~other_names
-    further = further_family_name(traits, left, right)
-    small = len(traits.keys) < _LEAST_PERSONS
-    less = np.where(one_place, np.where(abroad & (not small), PLAIN_BITS, 0.0), np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS))
-    more = np.where(further, FURTHER_NAME_BITS + (CAUTION_BITS if small else 0.0), CAUTION_BITS if small else PLAIN_BITS)
-    cases = (alike & ~further, abroad, further, other_names | vague, two_places)
-    return np.select(cases, [less, more, FURTHER_NAME_BITS, CAUTION_BITS, 0.0], PLAIN_BITS)
 
 
 def _two_dates(birth: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

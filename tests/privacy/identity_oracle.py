@@ -248,6 +248,8 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             caution = 2.0
         elif not (one.place and two.place and one.place != two.place):
             caution = -1.0
+        if abroad and living <= 0.0 and any(who.postcode or who.commune or who.phone or who.address for who in people):
+            caution += 2.0
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
         total -= math.log2(max(file.count, 10_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,11 +16,14 @@ from unibase.imaging.confidentiality.gathering import knowledge_of
 from unibase.privacy.encoded.encoding import encode_people
 from unibase.privacy.encoded.linkage import link_encoded
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.caution import WITHOUT_HOME_BITS
+from unibase.privacy.ledger.comparable import read_traits
 from unibase.privacy.ledger.erasure import erase_records
-from unibase.privacy.ledger.matching import edges_between
+from unibase.privacy.ledger.matching import edges_between, score_rows
 from unibase.privacy.ledger.pair_weights import weigh_pairs
 from unibase.privacy.ledger.people_file import read_people
 from unibase.privacy.ledger.residence import MOST_RESIDENCE, address_words, commune_name, phone_number, postal_code
+from unibase.privacy.ledger.weights import weights_of
 
 KEY = known_key("residence")
 type Row = dict[str, str | None]
@@ -83,6 +87,28 @@ def test_what_one_home_changes_and_what_it_does_not(name: str, encoded: bool) ->
     one, two, apart, together = CASES[name]
     assert judged(ledger(one | HOME, two | WRITTEN), encoded=encoded) == together
     assert judged(ledger(one | HOME, two | AWAY), encoded=encoded) == apart
+
+
+NOWHERE: Row = {}
+
+
+@pytest.mark.parametrize(
+    ("traits", "one", "two", "more"),
+    [
+        (ABROAD, HOME, WRITTEN, 0.0),
+        (ABROAD, HOME, AWAY, WITHOUT_HOME_BITS),
+        (ABROAD, HOME, NOWHERE, WITHOUT_HOME_BITS),
+        (ABROAD, NOWHERE, NOWHERE, 0.0),
+        (LEA, HOME, AWAY, 0.0),
+    ],
+)
+def test_persons_born_abroad_need_more_where_their_homes_do_not_speak_for_them(
+    traits: Row, one: Row, two: Row, more: float
+) -> None:
+    bare, told = (read_traits(ledger(*rows)) for rows in ((traits, traits), (traits | one, traits | two)))
+    at = np.array([[0], [1]])
+    before, now = (float(score_rows(some, at, weights_of(some)).caution[0]) for some in (bare, told))
+    assert now - before == more
 
 
 @pytest.mark.parametrize("told", HOME)
