@@ -14,6 +14,8 @@ from pathlib import Path
 from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.problems import UserError
 
+TABLES = (".parquet", ".csv")
+"""Ends of the names of tables: what is written is told by them."""
 _READ = 1 << 16
 """Bytes of a mark that are read: what tells it stands at its beginning."""
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.image_tables import REPORT_VALUES, VOLUMES
+from unibase.groundwork.outputs import TABLES, check_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, Column, Table, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
@@ -120,6 +121,7 @@ def extract_plain(
         UserError: If the source holds no image, or no series could be used at all.
     """
     destination = Path(destination)
+    verdicts = read_verdicts(run.verdicts) if run.verdicts is not None else []
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,7 +132,6 @@ def extract_plain(
         with WorkLedger(work / "work.sqlite") as ledger:
             outcomes = _measured(plan.units, ledger, run, stage_settings(asked))
             perturbed = _perturbed(plan.units, outcomes, ledger, run, asked) if run.robustness is not None else []
-        verdicts = read_verdicts(run.verdicts) if run.verdicts is not None else []
         result = _told(outcomes, plan, destination, verdicts)
     except UserError:
         # There is nothing to go on with.
@@ -273,8 +274,7 @@ def index_plain(source: Path | str, destination: Path | str | None = None) -> pl
         UserError: If the source is no folder or holds no DICOM image.
     """
     source = Path(source)
-    if not source.is_dir():
-        raise UserError(f"{source} is no folder. Name a folder of DICOM.")
+    _check_place(source, destination)
     series = read_index(source, subject_of=lambda _: 1, parts=True).series
     files = {
         folder: sorted(path for path in (source / folder).iterdir() if path.is_file() and not path.name.startswith("."))
@@ -285,6 +285,13 @@ def index_plain(source: Path | str, destination: Path | str | None = None) -> pl
         raise UserError(f"{source} holds no DICOM image. Check the folder.")
     _written(volumes, VOLUMES, destination)
     return volumes
+
+
+def _check_place(source: Path, destination: Path | str | None) -> None:
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder. Name a folder of DICOM.")
+    if destination is not None:
+        check_file(destination, TABLES)
 
 
 def _written(frame: pl.DataFrame, table: Table, destination: Path | str | None) -> None:
@@ -305,8 +312,7 @@ def reports_plain(source: Path, destination: Path | None = None) -> pl.DataFrame
     Raises:
         UserError: If the source is no folder or holds no report.
     """
-    if not source.is_dir():
-        raise UserError(f"{source} is no folder. Name a folder of DICOM.")
+    _check_place(source, destination)
     series = read_index(source, subject_of=lambda _: 1, parts=True).series.with_columns(subject_id=pl.lit(None, dtype=pl.Int64))
     told = [row for row in series.sort("folder", "SeriesInstanceUID").to_dicts() if row["Modality"] in REPORTING]
     if not told:

@@ -52,7 +52,7 @@ def _command_line(words: list[str]) -> App:
 
 def _of_a_given_path(error: Exception) -> UserError | None:
     """Return what is said of a folder in the place of a file, or a file in the place of a folder, where the user named it."""
-    if not isinstance(error, IsADirectoryError | NotADirectoryError):
+    if not isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
         return None
     named = {str(one) for one in (error.filename, error.filename2) if one is not None}
     given = next((word for word in sys.argv[1:] if str(Path(word)) in named), None)

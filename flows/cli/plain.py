@@ -265,8 +265,11 @@ def timeline(
     """
     from unibase.clinical.sources.databases import is_server
     from unibase.clinical.timelines.centre import TimelineTask, convert
+    from unibase.flows.study.centre_names import no_centre_name
     from unibase.privacy.keys import read_key_file
 
+    if wrong := no_centre_name(centre):
+        raise UserError(f"--centre: {wrong}. Give another name.")
     place = source if is_server(source) else Path(source)
     written = convert(TimelineTask(from_, place, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
     print(f"{out}: {written.events} events of {written.subjects} subjects; {written.problems} rows or fields set aside")

@@ -14,7 +14,7 @@ from unibase.flows.looks.matches import in_words, parse_regions
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.files import sha256_file
-from unibase.groundwork.outputs import check_file
+from unibase.groundwork.outputs import TABLES, check_file
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainResult, PlainRun, extract_plain
@@ -96,9 +96,11 @@ def features_of(source: Source, command: FeatureCommand) -> object:
 
 
 def _check_places(command: FeatureCommand) -> None:
-    check_file(command.out, (".parquet", ".csv"))
-    for file in filter(None, (command.robustness, command.regions_csv)):
+    check_file(command.out, TABLES)
+    for file in filter(None, (command.robustness, command.regions_csv, command.diagnostics)):
         check_file(file)
+    if command.pictures and command.pictures.exists() and not command.pictures.is_dir():
+        raise UserError(f"{command.pictures} is a file, and pictures go to a folder. Name another place.")
 
 
 def _tell_beside(command: FeatureCommand) -> None:

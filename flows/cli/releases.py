@@ -6,6 +6,10 @@ import getpass
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
@@ -230,7 +234,9 @@ def fhir(release: Path, out: Path) -> object:
 
 
 @app.command
-def explore(release: Path, *, port: int = 0, json: bool = False) -> None:
+def explore(
+    release: Path, *, port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0, json: bool = False
+) -> None:
     """Look at cohorts in a release, exact and by person, on a web page of this machine; Ctrl-C ends it.
 
     For those entitled to the tables. The address has a token, is on the loopback alone, and ends with the command.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -29,6 +30,10 @@ def parse_regions(given: list[str]) -> dict[str, list[str]]:
         target, sign, pattern = text.partition("=")
         if not (target.strip() and sign and pattern):
             raise UserError(f"{text!r} is no region. {PATTERN}")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(f"{text!r}: the pattern is no regular expression ({error.msg}). {PATTERN}") from None
         regions.setdefault(target.strip(), []).append(pattern)
     return regions
 

@@ -112,6 +112,8 @@ def join_alone(study_file: Path, out: Path) -> str:
     Raises:
         UserError: If there is no timeline yet.
     """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file, and a folder is written. Name another place.")
     with _owned_run(read_study(study_file), None, local=True) as run:
         if not TIMELINE.of(run.study.work.root).exists():
             raise UserError(f"There is no timeline to join yet. Build first: unibase build {study_file}")

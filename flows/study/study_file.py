@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from unibase.clinical.options import ClinicalSource, Treatments
+from unibase.flows.study.centre_names import no_centre_name
 from unibase.flows.study.workspace import Workspace
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
@@ -26,7 +27,6 @@ from unibase.privacy.keys import Key, read_key_environment, read_key_file
 from unibase.privacy.options import Custodians, KeySource, VaultAtRest
 from unibase.releases.options import Release
 
-_CENTRE = re.compile(r"\w[\w .'-]{0,63}")
 _MODEL = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -148,10 +148,8 @@ class Study(Section):
     @classmethod
     def _names_of_folders(cls, centres: dict[str, Centre]) -> dict[str, Centre]:
         for name in centres:
-            if not _CENTRE.fullmatch(name) or not name.strip():
-                raise ValueError(
-                    f"{name!r} is no name of a centre: letters, digits, spaces, hyphens and dots inside, for it becomes the name of a folder"
-                )
+            if wrong := no_centre_name(name):
+                raise ValueError(wrong)
         return centres
 
     @field_validator("endpoints", "responses")

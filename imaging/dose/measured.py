@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.groundwork.outputs import TABLES, check_file
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.series import read_header
 from unibase.imaging.dicom.volume import Volume
@@ -59,6 +60,7 @@ def measure_doses(
     doses, refused = _doses(source)
     if not doses and not refused:
         raise UserError(f"{source} holds no RTDOSE. Put the dose beside its image and structure set.")
+    check_file(destination, TABLES)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as work:
         plan = plan_source(source, Path(work), Asked(default_settings(), regions))

@@ -21,7 +21,9 @@ from unibase.groundwork.reasons import NO_COMMON_GENE, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import Orientation, SampleFrom, Strand
 from unibase.omics.readers.alignments import are_alignments, samples_of_alignments
+from unibase.omics.readers.maf_blocks import is_annovar, is_maf
 from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
+from unibase.omics.readers.rearrangements import is_rearrangements
 from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
 from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, NOT_COUNTS, NOT_RECOGNISED, REPEATED_GENE
 from unibase.omics.recognise.layout import understand
@@ -78,6 +80,16 @@ def read_counts(
     return _from_table(path, orientation, wanted)
 
 
+def _refuse_variants(table: Table) -> None:
+    """Refuse a list of mutations or of structural variants: its genes are genes, and its positions and reads are whole numbers."""
+    held = "mutations" if is_maf(table.titles) or is_annovar(table.titles) else ""
+    held = held or ("rearrangements" if is_rearrangements(table.titles) else "")
+    if held:
+        raise Unusable(
+            NOT_A_MATRIX, f"The table is a list of {held}, not of values of samples.", f"Give it as the assay `{held}`."
+        )
+
+
 def _from_table(path: Path, orientation: Orientation, wanted: Wanted) -> AnnData:
     """Read a table of one tool's sample, or a matrix."""
     table = read_table(path)
@@ -89,6 +101,7 @@ def _from_table(path: Path, orientation: Orientation, wanted: Wanted) -> AnnData
             "The lines above the table are recount3's: its values are sums of covered bases, not reads.",
             "Give what compute_read_counts of the R package recount3 makes of them.",
         )
+    _refuse_variants(table)
     tool = tool_of(path, table)
     if tool:
         return _from_samples(read_files([path], tool, wanted))

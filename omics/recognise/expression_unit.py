@@ -80,6 +80,8 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         return Told("ones and zeros", "calls", ("no value exceeds 1",))
     if cells >= 5000 and known.max() < 30:
         return Told("calls or rounded logarithms", "calls", ("no value exceeds 30: libraries have genes of thousands of reads",))
+    if cells > 20 and known.max() < 30 and (known == 2).mean() >= 0.3:
+        return Told("copies of genes", "calls", ("no value exceeds 30 and most are 2, as of genes with two copies",))
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
     other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _raised(x) or _multiplied(known) or _divided(x) or _too_even(x)

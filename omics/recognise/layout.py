@@ -218,7 +218,7 @@ def _holds_ranks(table: Table, column: int) -> bool:
 def _annotation(table: Table, column: int) -> bool:
     """Whether a column says something of the features: by its title, or because it holds row numbers or NCBI numbers."""
     title = words.plain(table.titles[column])
-    if title in words.ANNOTATION_TITLES or (title in words.GENE_TITLES and title):
+    if title in words.ANNOTATION_TITLES or (title in words.GENE_TITLES and title) or words.tells_of_genes(table.titles[column]):
         return True
     if not _numeric(table, column):
         return True

@@ -211,6 +211,29 @@ def like_an_annotation(title: str) -> bool:
     )
 
 
+_OF_GENES = re.compile(
+    r"(#|n|no|nb|nr|num|number|count)s?[ _.]*(of[ _.]*)?"
+    r"(patients?|samples?|cases?|subjects?|donors?|cells?|mutations?|variants?|occurrences?|exons?|isoforms?|transcripts?|probes?)([ _.].*)?"
+    r"|(mean|min|max|median|avg|average|total)[ _.]*(coverage|depth|reads?)"
+    r"|coverage|depth|freq(uency)?|prevalence|chr(om(osome)?)?[ _.]*(num(ber)?|no)",
+    re.IGNORECASE,
+)
+
+
+def tells_of_genes(title: str) -> bool:
+    """Whether a title says how often, or how well, something was seen in a gene: no sample is called so.
+
+    Args:
+        title: The title of a column.
+
+    >>> tells_of_genes("n_patients"), tells_of_genes("# of occurrence within resources"), tells_of_genes("mean_coverage")
+    (True, True, True)
+    >>> tells_of_genes("N1"), tells_of_genes("CASE-7"), tells_of_genes("Sample 3")
+    (False, False, False)
+    """
+    return _OF_GENES.fullmatch(title.strip()) is not None
+
+
 _CLINICAL_WORDS = frozenset(
     [
         "tumor",

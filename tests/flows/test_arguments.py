@@ -33,6 +33,14 @@ DEIDENTIFY = [
 PLAIN = [
     ("features dicom features.xyz", 1, r"the name of this file ends in \.parquet or \.csv"),
     ("features dicom empty", 1, r"empty is a folder, and a file is written"),
+    ("features dicom f.parquet --pictures people.csv", 1, r"people\.csv is a file, and pictures go to a folder"),
+    ("features dicom f.parquet --verdicts records/acts.csv", 1, r"lacks the column source_digest"),
+    ("features dicom f.parquet --region GTV=(", 1, r"the pattern is no regular expression"),
+    ("index dicom --out x.xlsx", 1, r"ends in \.parquet or \.csv"),
+    ("reports dicom x.xlsx", 1, r"ends in \.parquet or \.csv"),
+    ("timeline records t --from csv --mapping mapping.yaml --centre lyon;paris", 1, r"'lyon;paris' is no name of a centre"),
+    (f"link people.csv records/acts.csv {KEY}", 1, r"records/acts\.csv is a file, and a folder is needed"),
+    ("explore empty --port 99999", 2, r'Invalid value "99999" for --port'),
     ("features dicom f.parquet --workers 0", 2, r'Invalid value "0" for --workers'),
     ("normalise records/acts.csv out.txt", 1, r"ends in \.h5ad"),
     (
@@ -58,6 +66,7 @@ RELEASES = [
 STUDY = [
     ("build study.yaml --no-prefect --scheduler 10.0.0.1", 1, r"'10\.0\.0\.1' is no address of a Dask scheduler\. Write it as"),
     ("run features study.yaml --scheduler 10.0.0.1", 1, r"is no address of a Dask scheduler"),
+    ("join study.yaml people.csv", 1, r"people\.csv is a file, and a folder is written"),
     ("status study.yaml --files empty", 1, r"empty is a folder, and a file is written"),
     ("status study.yaml --page empty", 1, r"empty is a folder, and a file is written"),
     ("person find study.yaml", 1, r"Nobody typed it: there is no terminal\. Give --number"),

@@ -135,6 +135,15 @@ REFUSED: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "results": (lambda: pd.DataFrame({"gene_id": ENSEMBL, "baseMean": 3.0, "log2FoldChange": 1.0, "pvalue": 0.1, "padj": 0.2}), "results-table"),
     "long": (lambda: table(ENSEMBL).melt("gene_id"), "long-table"),
     "a stranger": (lambda: table(ENSEMBL).assign(x7=np.random.default_rng(1).integers(500, 9000, len(GENES))), "strange-column"),
+    "mutations": (lambda: pd.DataFrame({"Hugo_Symbol": SYMBOLS, "Chromosome": "12", "Start_Position": range(25_000, 25_000 + len(GENES)),
+        "Reference_Allele": "C", "Tumor_Seq_Allele2": "A", "Variant_Classification": "Missense_Mutation", "Tumor_Sample_Barcode": "S1", "t_depth": 172,
+        "t_alt_count": range(len(GENES))}), "not-a-matrix"),
+    "fusions": (lambda: pd.DataFrame({"Sample_Id": "S1", "SV_Status": "SOMATIC", "Site1_Hugo_Symbol": SYMBOLS, "Site2_Hugo_Symbol": SYMBOLS[::-1],
+        "Site1_Position": range(len(GENES)), "Site2_Position": range(7, 7 + len(GENES))}), "not-a-matrix"),
+    "how often genes are mutated": (lambda: pd.DataFrame({"gene": SYMBOLS, "n_patients": COUNTS[0], "n_mutations": COUNTS[1]}), "not-recognised"),
+    "a list of cancer genes": (lambda: pd.DataFrame({"Hugo Symbol": SYMBOLS, "# of occurrence within resources": COUNTS[0] % 8}), "not-recognised"),
+    "coverage of a panel": (lambda: pd.DataFrame({"gene": SYMBOLS, "mean_coverage": COUNTS[0], "min_coverage": COUNTS[1]}), "not-recognised"),
+    "places of genes": (lambda: pd.DataFrame({"gene": SYMBOLS, "chr_num": COUNTS[0] % 22 + 1, "start": COUNTS[1], "end": COUNTS[1] + 9}), "not-recognised"),
     "no title": (lambda: table(ENSEMBL).rename(columns={SAMPLES[2]: ""}), "no-sample-names"),
 }  # fmt: skip
 
@@ -146,6 +155,13 @@ def test_nothing_is_data_because_it_is_numeric(tmp_path: Path, what: str) -> Non
     with pytest.raises(Unusable) as problem:
         read_counts(tmp_path / "x.tsv")
     assert problem.value.reason == reason and problem.value.remedy
+
+
+def test_copies_of_a_few_genes_are_no_counts(tmp_path: Path) -> None:
+    copies = np.random.default_rng(3).choice([0, 1, 2, 2, 2, 3, 4], (6, 30))
+    pd.DataFrame(copies.T, columns=SAMPLES).assign(gene=SYMBOLS[:30]).set_index("gene").to_csv(tmp_path / "x.csv")
+    with pytest.raises(Unusable, match="copies of genes"):
+        check_counts(read_counts(tmp_path / "x.csv"))
 
 
 def test_headerless_tables_have_no_sample_names_and_take_the_file_s(tmp_path: Path) -> None:
