@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 OMOP_TABLES = frozenset({"person", "visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "death"})
@@ -141,6 +142,7 @@ def _records(found: Found, folder: Path, files: list[Path]) -> None:
         found.clinical = (told, folder)
 
 
+@cache  # a folder of images is looked at for records too, and there are thousands
 def tables_of(name: str) -> frozenset[str]:
     """Return how the tables of a format are called, in small letters: what its packaged mapping reads, or OMOP's.
 
