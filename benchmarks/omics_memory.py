@@ -35,7 +35,7 @@ def write_maf(path: Path, rows: int) -> None:
     with path.open("wb") as file:
         for start in range(0, rows, 500_000):
             n = min(500_000, rows - start)
-            places = rng.integers(1, 200_000_000, n)
+            places = rng.integers(1, 46_000_000, n)  # on every chromosome
             frame = pl.DataFrame(
                 {
                     "Hugo_Symbol": genes[rng.integers(0, len(genes), n)], "Entrez_Gene_Id": rng.integers(1, 99_999, n), "Center": "lyon",
