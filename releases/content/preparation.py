@@ -20,15 +20,13 @@ from unibase.releases.content.wide_tables import CELLS
 FILE = "preparation.json"
 STEPS = 20
 """Steps in which a mean is told, to a standard deviation."""
-DIGITS, ROUND = range(1, 11), (1, 2, 5, 10)
-"""Digits of a step: any, or few, where the step would else tell over how many subjects it was taken."""
 MOST_LEVELS = 12
 FIRST = 200
-"""A variable of so many whole numbers, or fewer, is one of levels: its mean tells counts of persons. Whether it is one is asked of the `FIRST` rows first."""
+"""A variable of so many whole numbers, or fewer, is one of levels; whether it is one is asked of the `FIRST` rows first."""
 
 
 class Learned(TypedDict):
-    """What the training subjects teach of one variable: their mean and their standard deviation (n - 1)."""
+    """What the training subjects teach of one variable: what stands for a missing value (`mean`), and the spread (`sd`)."""
 
     mean: float
     sd: float
@@ -37,7 +35,9 @@ class Learned(TypedDict):
 def write_preparation(folder: Path, min_cell: int) -> None:
     """Write `preparation.json`: scheme, held out and variable of the table `analysis` to its mean and spread, coarsely.
 
-    A variable that does not vary among the training subjects, or that fewer than half of them have, is left out.
+    A variable that does not vary among the training subjects, or that fewer than half of them have, is left out. So are all of
+    fewer than two times `min_cell` training subjects, and of a release of fewer than three times: what is there would tell of
+    a few by being there.
 
     Args:
         folder: Release that is being built, with its tables `analysis` and `splits`.
@@ -53,46 +53,50 @@ def write_preparation(folder: Path, min_cell: int) -> None:
     }
     for names, values in _blocks(analysis, len(subjects)):
         for (scheme, held_out), train in trained.items():
-            found.setdefault(scheme, {}).setdefault(held_out, {}).update(_usable(names, values[train], min_cell))
+            enough = len(subjects) >= 3 * min_cell and train.sum() >= 2 * min_cell
+            usable = dict(_usable(names, values[train])) if enough else {}
+            found.setdefault(scheme, {}).setdefault(held_out, {}).update(usable)
     write_json(folder / FILE, found)
 
 
-def _usable(names: list[str], values: np.ndarray, min_cell: int) -> Iterator[tuple[str, Learned]]:
+def _usable(names: list[str], values: np.ndarray) -> Iterator[tuple[str, Learned]]:
     """Yield what is told of each variable that varies, and that half of the subjects have."""
     for name, column in zip(names, values.T, strict=True):
         known = column[~np.isnan(column)]
         if 2 * len(known) >= len(column) and known.min() < known.max():
-            yield name, learn(known, min_cell)
+            yield name, learn(known)
 
 
-def learn(known: np.ndarray, min_cell: int) -> Learned:
+def learn(known: np.ndarray) -> Learned:
     """Return what may be told of the values that training subjects have of a variable, of which there are at least two.
 
     Whoever prepares a model publishes these numbers with it. The exact mean of a flag is a count over a count, of any mean the
-    digits tell over how many subjects it was taken, and two parts of a split differ by the persons of a centre. So:
+    digits tell over how many subjects it was taken, and two parts of a split differ by the persons of a centre. So nothing
+    here depends on how many subjects there are:
 
-    - of two values, the share of the rarer one is told to within `min_cell` subjects, as the middle of what that leaves open;
-    - of a few whole numbers, the mean is told in steps that `min_cell` subjects can make;
-    - of all others, in steps of a twentieth of the spread or more.
+    - of two values the commoner one stands for a missing value, and half their distance is the spread;
+    - of a few whole numbers it is their median, and the spread is told as 1, 2 or 5 times a power of ten;
+    - of all others it is the mean in steps of a twentieth of the spread, or of up to twice that.
 
     Args:
         known: Values, none missing, shape (subjects,).
-        min_cell: Smallest count of persons that may be told.
 
     Example:
-        >>> learn(np.array([0.0] * 90 + [1.0] * 10), 11) == learn(np.array([0.0] * 97 + [1.0] * 3), 11)
+        >>> learn(np.array([0.0] * 90 + [1.0] * 10)) == learn(np.array([0.0] * 97 + [1.0] * 3))
         True
-        >>> learn(np.linspace(0, 100, 101), 11)
+        >>> learn(np.linspace(0, 100, 101))
         {'mean': 50.0, 'sd': 30.0}
     """
-    low, width, few = float(known.min()), float(known.max() - known.min()), min(min_cell / len(known), 0.5)
+    low, high = float(known.min()), float(known.max())
     levels = _levels(known)
     if levels == 2:
-        upper = _share(float((known > low).mean()), _next(few, ROUND))
-        return {"mean": _plain(low + width * upper), "sd": _plain(width * float(np.sqrt(upper * (1.0 - upper))))}
+        return {"mean": high if 2 * (known == high).sum() > len(known) else low, "sd": (high - low) / 2}
     spread = float(np.std(known, ddof=1))
-    step = max(_next(spread / STEPS, DIGITS), _next(width * few, ROUND) if levels else 0.0)
-    return {"mean": _plain(round(float(np.mean(known)) / step) * step), "sd": _plain(max(round(spread / step), 1) * step)}
+    if levels:
+        middle = float(np.quantile(known, 0.5, method="lower"))
+        return {"mean": middle, "sd": _plain(_next(spread, (1, 2, 5, 10)))}
+    step = _next(spread / STEPS, range(1, 11))
+    return {"mean": _plain(round(float(np.mean(known)) / step) * step), "sd": _plain(round(spread / step) * step)}
 
 
 def _levels(known: np.ndarray) -> int:
@@ -102,12 +106,6 @@ def _levels(known: np.ndarray) -> int:
     levels = np.unique(known)
     whole = len(levels) <= MOST_LEVELS and bool((levels == np.round(levels)).all())
     return len(levels) if whole or len(levels) == 2 else 0
-
-
-def _share(share: float, step: float) -> float:
-    """Return the middle of the step in which the rarer one of two values lies, as the share of the upper one."""
-    rarer = float(min((np.floor(min(share, 1.0 - share) / step + 1e-9) + 0.5) * step, 0.5))
-    return rarer if share <= 0.5 else 1.0 - rarer
 
 
 def _next(number: float, digits: Sequence[int]) -> float:

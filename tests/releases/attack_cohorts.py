@@ -439,7 +439,7 @@ def attack_together(pages: Sequence[Page], studies: Sequence[Study], tally: Tall
     link(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
     lay_cubes(program, lines, pages, sorted({p.centre for study in studies for p in study.patients.values()}))
     for number, (page, study) in enumerate(zip(pages, studies, strict=True)):
-        shares = list(shares_told(page.prepared["centre"], "high_crp", len(study.patients), study.min_cell))
+        shares = list(shares_told(page.prepared["centre"], "high_crp", len(study.patients)))
         parts = lines["crp"].version(number)
         program.rows += lay_shares(lambda of, parts=parts: lines["crp"].row(of, parts), shares)  # type: ignore[misc]
     rows = lil_array((len(program.rows), program.size))

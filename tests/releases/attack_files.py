@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import polars as pl
 
@@ -78,71 +77,53 @@ def empty_decided(record: pl.DataFrame, column: str, filled: Callable[[Kind], bo
 
 @dataclass(frozen=True)
 class Share:
-    """A flag, or a mean, of the training subjects when a centre is held out.
+    """What can be made of what is told of a variable of the training subjects when a centre is held out.
 
     Attributes:
         centre: The centre that is held out.
-        known: Between how many of the others have a value.
-        upper: Between which shares of these have the upper value of a flag; None of other variables.
+        known: How many of the others have a value, if that is told or worked out.
+        upper: Whether most of these have the upper value of a flag; None of other variables.
     """
 
     centre: str
-    known: tuple[float, float]
-    upper: tuple[float, float] | None = None
+    known: tuple[float, float] | None
+    upper: bool | None = None
 
 
-def shares_told(
-    prepared: Mapping[str, Mapping[str, Mapping[str, float]]], flag: str, size: int, min_cell: int
-) -> Iterator[Share]:
+def shares_told(prepared: Mapping[str, Mapping[str, Mapping[str, float]]], flag: str, size: int) -> Iterator[Share]:
     """Yield what can be made of the means of all variables, by who knows the program that wrote them.
 
     Args:
         prepared: Held out and variable to what is told of it.
         flag: The variable of two values, 0 and 1.
         size: Subjects of the release.
-        min_cell: Smallest count that may be told.
     """
     for centre, variables in prepared.items():
         for name, told in variables.items():
             if "known" in told:
                 yield Share(centre, (told["known"], told["known"]))
-            # A mean of numbers of one digit after the point is a whole number over ten times as many as have a value.
-            fits = [n for n in range(2, size + 1) if abs(told["mean"] * n * 10 - round(told["mean"] * n * 10)) < 1e-6 * n]
-            if name == flag:
-                yield from _of_flag(centre, told["mean"], size, min_cell)
-            elif fits:
-                yield Share(centre, (min(fits), max(fits)))
+            elif name == flag:
+                yield Share(centre, None, told["mean"] == 1.0)
+            else:
+                # A mean of numbers of one digit after the point is a whole number over ten times as many as have a value.
+                fits = [n for n in range(2, size + 1) if abs(told["mean"] * n * 10 - round(told["mean"] * n * 10)) < 1e-6 * n]
+                yield Share(centre, (min(fits), max(fits)) if fits else None)
 
 
-def _of_flag(centre: str, mean: float, size: int, min_cell: int) -> Iterator[Share]:
-    steps = [Fraction(digit, 10**power) for power in range(4) for digit in (1, 2, 5)]
-    rarer = Fraction(str(mean)) if mean <= 0.5 else 1 - Fraction(str(mean))
-    fits = []
-    for low, step in zip([Fraction(0), *sorted(steps)], sorted(steps), strict=False):
-        place = rarer / step - Fraction(1, 2)
-        # The step is the next one to the smallest count over those who have a value, and at most one half of them count.
-        many = (float(min_cell / step) if step < Fraction(1, 2) else 1.0, float(min_cell / low) if low else float(size))
-        if step <= Fraction(1, 2) and many[0] <= size and (place.denominator == 1 or rarer == Fraction(1, 2)):
-            part = (max(0.0, float(rarer - step / 2)), min(0.5, float(rarer + step / 2)))
-            fits.append((many, part if rarer < Fraction(1, 2) else (0.0, 0.5)))
-    if not fits:
-        fits = [((1.0, float(size)), (mean, mean))]
-    known = (min(many[0] for many, _ in fits), min(float(size), max(many[1] for many, _ in fits)))
-    low_, high_ = min(part[0] for _, part in fits), max(part[1] for _, part in fits)
-    if rarer == Fraction(1, 2):
-        yield Share(centre, known)
-    else:
-        yield Share(centre, known, (low_, high_) if mean < 0.5 else (1 - high_, 1 - low_))
+Row = tuple[dict[int, float], float, float]
+"""A row of a program, and between what it is."""
 
 
-def lay_shares(
-    of: Callable[[Callable[[Kind], bool]], dict[int, float]], shares: Sequence[Share]
-) -> Iterator[tuple[dict[int, float], float, float]]:
-    """Yield rows of a program, with their bounds, that say what shares say; `of` gives the row of those for whom something holds."""
+def lay_shares(of: Callable[[Callable[[Kind], bool]], dict[int, float]], shares: Sequence[Share]) -> Iterator[Row]:
+    """Yield rows of a program that say what shares say; `of` gives the row of those for whom something holds."""
     for one in shares:
+        others = of(lambda k, c=one.centre: k[0] != c)  # type: ignore[misc]
         known = of(lambda k, c=one.centre: k[0] != c and k[1] is not None)  # type: ignore[misc]
-        yield known, *one.known
+        # What is told of a variable says that half of the training subjects have it.
+        yield {at: 2 * known.get(at, 0.0) - weight for at, weight in others.items()}, 0, float("inf")
+        if one.known is not None:
+            yield known, *one.known
         if one.upper is not None:
             upper = of(lambda k, c=one.centre: k[0] != c and k[1] == 1.0)  # type: ignore[misc]
-            for bound, low, high in ((one.upper[0], -1e-6, float("inf")), (one.upper[1], -float("inf"), 1e-6)):
-                yield {at: upper.get(at, 0.0) - bound * weight for at, weight in known.items()}, low, high
+            bounds = (0.0, float("inf")) if one.upper else (-float("inf"), 0.0)
+            yield {at: 2 * upper.get(at, 0.0) - weight for at, weight in known.items()}, *bounds
