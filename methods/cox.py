@@ -84,9 +84,12 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
         before = found.likelihood
         step = np.linalg.pinv(found.information) @ found.score
         found = data.partial(beta + step)
-        while found.likelihood < before - FLAT and np.abs(step).max() > FLAT:
+        while (found.likelihood < before - FLAT or not found.is_finite()) and np.abs(step).max() > FLAT:
             step = step / 2
             found = data.partial(beta + step)
+        if not found.is_finite():
+            found = data.partial(beta)
+            break
         beta = beta + step
     covariance = np.asarray(np.linalg.pinv(found.information), dtype=np.float64)
     variance = np.diag(covariance)
@@ -105,6 +108,10 @@ class _Partial:
     score: Floats
     information: Floats
     residuals: Floats
+
+    def is_finite(self) -> bool:
+        """Tell whether it is a number everywhere: where ratios grow without end, weights at risk are lost beside others."""
+        return bool(np.isfinite(self.likelihood) and np.isfinite(self.information).all())
 
 
 class _Data:
@@ -138,7 +145,11 @@ class _Data:
 
     def partial(self, beta: Floats) -> _Partial:
         """Return the partial likelihood at `beta`, shape (covariates,)."""
-        weight = np.exp(self.x @ beta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._at(beta, np.exp(self.x @ beta))
+
+    def _at(self, beta: Floats, weight: Floats) -> _Partial:
+        """Return the partial likelihood from the weights of the subjects, shape (subjects,)."""
         first = weight[:, None] * self.x
         second = first[:, :, None] * self.x[:, None, :]
         total, mean, square = (
@@ -146,6 +157,11 @@ class _Data:
             - self.gone.reshape(-1, *([1] * (values.ndim - 1))) * self.failing(values)[self.place]
             for values in (weight, first, second)
         )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._of_sums(beta, total, mean, square)
+
+    def _of_sums(self, beta: Floats, total: Floats, mean: Floats, square: Floats) -> _Partial:
+        """Return the partial likelihood from the sums of weights, covariates and their products at risk, shape (events, ...)."""
         mean = mean / total[:, None]
         square = square / total[:, None, None] - mean[:, :, None] * mean[:, None, :]
         expected = np.zeros((len(self.times), self.x.shape[1]))

@@ -1,4 +1,4 @@
-"""Stage, T, N and M of all centres in one vocabulary, with the prefix apart: see `clinical.words.tnm`; sides and editions of TNM too."""
+"""Stage, T, N and M of all centres in one vocabulary, with the prefix apart: see `clinical.words.tnm`; sides, editions and responses too."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Callable
 import polars as pl
 
 from unibase.clinical.words.concepts import Concepts
+from unibase.clinical.words.response_words import response_word
 from unibase.clinical.words.sides import side, tnm_edition
 from unibase.clinical.words.tnm import PREFIX_OF_CODE, Kind, category
 from unibase.groundwork.tables import EVENTS
 
 _CONCEPTS: dict[str, Kind] = {"tnm_t": "T", "tnm_n": "N", "tnm_m": "M", "stage": "STAGE"}
-_WORDS: dict[str, Callable[[str], str | None]] = {"laterality": side, "tnm_edition": tnm_edition}
+_WORDS: dict[str, Callable[[str], str | None]] = {
+    "laterality": side,
+    "tnm_edition": tnm_edition,
+    "reported_response": response_word,
+}
 """Concepts whose texts are words, and what reads them."""
 
 PREFIX_EVENT = "DERIVED//TNM_{}_PREFIX"
@@ -26,7 +31,7 @@ def one_vocabulary(events: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
 
     Args:
         events: EVENTS of any number of subjects.
-        concepts: What `tnm_t`, `tnm_n`, `tnm_m`, `stage`, `laterality` and `tnm_edition` are.
+        concepts: What `tnm_t`, `tnm_n`, `tnm_m`, `stage`, `laterality`, `tnm_edition` and `reported_response` are.
     """
     for concept, reads in _WORDS.items():
         events = _in_words(events, concepts.matches(concept) & pl.col("text_value").is_not_null(), reads)

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from tests.clinical.conftest import lookup_of
+from tests.clinical.test_derivations import index
 from tests.clinical.whole import read_events
+from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask, convert
@@ -54,6 +56,18 @@ def test_a_dataset_of_another_tool(tmp_path: Path) -> None:
     assert sorted(told.problems["reason"]) == ["missing-code", "text-withheld"]
     assert "Dupont" not in str(told.problems.to_dicts()) + str(told.events.to_dicts())
     assert told.account.row(0)[1:] == (6, 5, 1, 0, 5)
+
+
+def test_a_death_without_a_time_is_a_death(tmp_path: Path) -> None:
+    """MEDS has no time for what always holds; nobody was always dead. The person came out alive."""
+    rows = [row(7, datetime(2021, 3, 4), "VISIT//AMB"), row(7, None, "MEDS_DEATH"), row(7, None, "GENDER//F")]
+    source = dataset(tmp_path / "CHU-été", rows)
+    people = read_people("meds", source, "CHU-été")
+    told = read_events(TimelineTask("meds", source, "CHU-été", lookup_of(people, 0), cutoff="none"))
+    assert told.problems.select("reason", "unit").rows() == [("missing-date", "CHU-été/meds/data#2/time")]
+    subject = told.events["subject_id"][0]
+    survival = derive(told.events, index((subject, "2021-03-04")), "OS")
+    assert survival["CNSR"].to_list() == [0] or survival["problem"].is_not_null().all()
 
 
 def test_there_and_back(simulated: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from unibase.clinical.derived.adrs import response_events
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, derive_responses
 from unibase.clinical.derived.lugano import LymphomaVisit, Size, lugano
+from unibase.clinical.derived.staging import one_vocabulary
 from unibase.clinical.words.concepts import Concepts
 
 BASE, EARLIER, NOW = "2021-01-10", "2021-03-10", "2021-05-10"
@@ -95,6 +96,25 @@ def test_without_a_baseline_nothing_is_told() -> None:
 def test_a_lesion_outside_nodes_that_is_back_has_regrown(nodal: bool, now: Size, right: str) -> None:
     visits = [LymphomaVisit(sizes={"liver": Size(0, 0)}), LymphomaVisit(sizes={"liver": now})]
     assert lugano({"liver": Size(30, 20)}, frozenset(["liver"] if nodal else []), visits) == ["CR", right]
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("RECIST//NE", "NE"),
+        ("HOSPITAL//pd", "PD"),
+        ("HOSPITAL//icpd", "iCPD"),
+        ("pd", "pd"),                              # a word stays as it was written
+        ("LOINC//LA28370-7", "LOINC//LA28370-7"),
+        ("MII_CS_ONKO_VERLAUF_GESAMTBEURTEILUNG//P", "MII_CS_ONKO_VERLAUF_GESAMTBEURTEILUNG//P"),
+    ],
+)  # fmt: skip
+def test_a_response_in_a_code_of_the_centre(said: str, read: str) -> None:
+    """`NE` as a code counted as evaluable, and `pd` was no progression."""
+    found = one_vocabulary(
+        events((1, "LOINC//88040-1", "2021-01-01", said), (1, "LABO//X", "2021-01-01", said)), Concepts.default()
+    )
+    assert found.sort("code")["text_value"].to_list() == [said, read]
 
 
 OBDS = "MII_CS_ONKO_VERLAUF_GESAMTBEURTEILUNG//"

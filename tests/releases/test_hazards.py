@@ -47,6 +47,18 @@ def test_a_group_without_an_event_does_not_give_a_ratio() -> None:
     assert not cox([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0], [[1], [1], [1], [0], [0], [0]]).converged
 
 
+def test_ratios_that_grow_without_end_are_none_and_stop_nothing() -> None:
+    """Weights at risk were lost beside others, their logarithm was infinite, and a release failed."""
+    rng = np.random.default_rng(85)
+    groups = int(rng.integers(2, 10))
+    size = groups * int(rng.integers(2, 30))
+    group = np.repeat(np.arange(groups), size // groups)
+    time = rng.integers(1, 40, len(group)).astype(float)
+    event = rng.random(len(group)) < 0.2 + 0.3 * (group % 2)
+    fit = cox(time, event, (group[:, None] == np.arange(1, groups)).astype(float))
+    assert not fit.converged and np.isfinite(fit.log_ratio).all()
+
+
 def _study(subjects: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _subjects(seed, subjects)
     ids = range(1, len(frame) + 1)

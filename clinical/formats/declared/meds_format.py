@@ -13,11 +13,11 @@ import polars as pl
 
 from unibase.clinical.formats.declaration import Asked, ClinicalFormat
 from unibase.clinical.formats.people_rows import PersonRow, person_row
-from unibase.clinical.reasons import MISSING_CODE, MISSING_PERSON, TEXT_WITHHELD
+from unibase.clinical.reasons import MISSING_CODE, MISSING_DATE, MISSING_PERSON, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, Opener, Plan, TableEvents, birth_years
 from unibase.clinical.sources.problem_rows import RowProblem, on_their_clocks, unread_columns, zoned_columns
 from unibase.clinical.words.controlled import is_controlled
-from unibase.clinical.words.partial_dates import from_days, iso_date
+from unibase.clinical.words.partial_dates import UNKNOWN_MAX, UNKNOWN_MIN, from_days, iso_date
 from unibase.clinical.words.units import convert_expressions
 from unibase.groundwork.cluster import each
 from unibase.groundwork.problems import UserError
@@ -96,12 +96,25 @@ def _read(texts: frozenset[str], part: _Part) -> Iterator[TableEvents]:
         ):
             for row in frame.filter(pl.col(column).is_null())["source_row"]:
                 problems.append(RowProblem(row, reason, message, column))
-        whole = frame.filter(pl.col("person").is_not_null() & pl.col("code").is_not_null())
+        whole = _with_undated_deaths(frame.filter(pl.col("person").is_not_null() & pl.col("code").is_not_null()), problems)
         allowed = is_controlled(pl.col("text_value"), texts)
         for row in whole.filter(pl.col("text_value").is_not_null() & ~allowed)["source_row"]:
             problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", "text_value", refused=False))
         events = convert_expressions(whole.with_columns(pl.when(allowed).then("text_value").alias("text_value")), problems)
         yield TableEvents("data", frame.height, events.select(SOURCE_EVENTS.names()), problems)
+
+
+def _with_undated_deaths(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return events in which a death without a time was on some day: MEDS has no time for what always holds, too."""
+    undated = (
+        (pl.col("code") == "MEDS_DEATH") & pl.col("time").is_null() & pl.col("time_min").is_null() & pl.col("time_max").is_null()
+    )
+    for row in frame.filter(undated)["source_row"]:
+        problems.append(RowProblem(row, MISSING_DATE, "The person died, and no date says when.", "time", refused=False))
+    bounds = {"time_min": UNKNOWN_MIN, "time_max": UNKNOWN_MAX}
+    return frame.with_columns(
+        pl.when(undated).then(pl.lit(at, TIMESTAMP)).otherwise(name).alias(name) for name, at in bounds.items()
+    )
 
 
 def _blocks(path: Path, offset: int) -> Iterator[pl.DataFrame]:
