@@ -74,23 +74,7 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
     if not happened.any():
         raise ValueError("no event")
     x = x - x.mean(axis=0)
-    beta, before, converged = np.zeros(x.shape[1]), -math.inf, False
-    data = _Data(ends, happened, start, x, ridge)
-    found = data.partial(beta)
-    for _ in range(MOST_STEPS):
-        if found.likelihood - before < FLAT:
-            converged = True
-            break
-        before = found.likelihood
-        step = np.linalg.pinv(found.information) @ found.score
-        found = data.partial(beta + step)
-        while (found.likelihood < before - FLAT or not found.is_finite()) and np.abs(step).max() > FLAT:
-            step = step / 2
-            found = data.partial(beta + step)
-        if not found.is_finite():
-            found = data.partial(beta)
-            break
-        beta = beta + step
+    beta, found, converged = _climbed(_Data(ends, happened, start, x, ridge), np.zeros(x.shape[1]))
     covariance = np.asarray(np.linalg.pinv(found.information), dtype=np.float64)
     variance = np.diag(covariance)
     # Where events tell nothing of a covariate, rounding leaves a variance of about 0, on either side of it.
@@ -98,6 +82,24 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
     return CoxFit(
         beta, np.sqrt(np.where(variance >= 0, variance, np.nan)), covariance, found.residuals, np.sort(ends[happened]), steady
     )
+
+
+def _climbed(data: _Data, beta: Floats) -> tuple[Floats, _Partial, bool]:
+    """Return the top of the likelihood by Newton's steps from `beta`, what it is there, and whether it is the top."""
+    before, found = -math.inf, data.partial(beta)
+    for _ in range(MOST_STEPS):
+        if found.likelihood - before < FLAT:
+            return beta, found, True
+        before = found.likelihood
+        step = np.linalg.pinv(found.information) @ found.score
+        found = data.partial(beta + step)
+        while (found.likelihood < before - FLAT or not found.is_finite()) and np.abs(step).max() > FLAT:
+            step = step / 2
+            found = data.partial(beta + step)
+        if not found.is_finite():
+            return beta, data.partial(beta), False
+        beta = beta + step
+    return beta, found, False
 
 
 @dataclass(frozen=True)
