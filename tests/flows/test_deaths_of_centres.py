@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.english_page import in_english
 from tests.flows.small_study import MAPPING
 from tests.known_keys import known_key
 from unibase.flows.runs.pipeline import STAGES
@@ -90,7 +91,7 @@ def test_the_release_takes_the_death_of_the_rule_and_reports_both(
     checks = pl.read_parquet(tmp_path / "study" / "work" / "linked" / "quality.parquet")
     found = checks.filter(pl.col("check") == "deaths-of-centres").select("centre", "rows", "violations", "passed")
     assert found.rows() == [(centre, 1, int(problem is not None), problem is None) for centre in "AB"]
-    page = (release / "report.html").read_text(encoding="utf-8")
+    page = in_english((release / "report.html").read_text(encoding="utf-8"))
     share = "100.0" if problem else "0.0"
     for centre in "AB":
         assert f'<td>plausibility: deaths of centres</td><td>{centre}</td><td class="n">{share} %</td>' in page

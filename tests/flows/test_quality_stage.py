@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.english_page import in_english
 from tests.flows.small_study import STUDY, write_study
 from unibase.flows.looks.records_read import records_text
 from unibase.flows.runs.pipeline import stage
@@ -42,7 +43,7 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
                 assert not list((home / "releases").rglob("manifest.json"))
             else:
                 folder = publish(run)
-                page = (folder / "report.html").read_text(encoding="utf-8")
+                page = in_english((folder / "report.html").read_text(encoding="utf-8"))
                 assert 'id="quality"' in page and 'id="coverage"' in page
                 assert "completeness: birth" in page
                 # What was read is told with counts to who runs the study, and without them in the release.
