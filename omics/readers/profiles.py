@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.genes import current_symbols
@@ -87,21 +88,26 @@ def read_hotspots(path: Path | str) -> frozenset[tuple[str, int]]:
 
 
 def profiled_samples(
-    profiled: Path | str | Sequence[str] | None, sequenced: tuple[str, ...] | None, carriers: set[str], notes: list[str]
+    profiled: Path | str | Sequence[str] | None,
+    sequenced: tuple[str, ...] | None,
+    carriers: set[str],
+    notes: list[str],
+    held: Literal["variants", "rearrangements"] = "variants",
 ) -> set[str]:
-    """Return the samples that were sequenced: those of a list, else of the MAF's own header, else those with a variant.
+    """Return the samples that were sequenced: those of a list, else of the MAF's own header, else those with a row.
 
     Args:
         profiled: Names, or a file of them.
         sequenced: Names in the header.
         carriers: Samples of the rows.
         notes: Ledger lines, to which is added where the samples are from.
+        held: What the rows are.
 
     Raises:
         Unusable: `other-names`.
     """
     if profiled is None and sequenced is None:
-        notes.append("no list of profiled samples: only samples with a variant count as profiled")
+        notes.append(f"no list of profiled samples: only samples with {held} count as profiled")
         return carriers
     if profiled is None:
         listed = set(sequenced or ())
@@ -111,12 +117,12 @@ def profiled_samples(
     if len(carriers) > 1 and not carriers & listed:
         raise Unusable(
             OTHER_NAMES,
-            f"None of the {len(carriers)} samples with variants is on the list of profiled samples.",
-            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+            f"None of the {len(carriers)} samples with {held} is on the list of profiled samples.",
+            "Name samples in the list as the table does (in a MAF: Tumor_Sample_Barcode).",
         )
     _refuse_longer(carriers - listed, listed)
     if carriers - listed:
-        notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
+        notes.append(f"{len(carriers - listed)} samples with {held} were not on the list of profiled samples")
     return listed | carriers
 
 
@@ -134,6 +140,6 @@ def _refuse_longer(strange: set[str], listed: set[str]) -> None:
     if short:
         raise Unusable(
             OTHER_NAMES,
-            f"{len(short)} samples of the MAF are on the list of profiled samples by a shorter name.",
-            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+            f"{len(short)} samples of the table are on the list of profiled samples by a shorter name.",
+            "Name samples in the list as the table does (in a MAF: Tumor_Sample_Barcode).",
         )

@@ -16,9 +16,9 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.genes import NO_NAME, current_symbols
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.panels import Panels
-from unibase.omics.readers.profiles import read_profiled
+from unibase.omics.readers.profiles import profiled_samples
 from unibase.omics.readers.tabular import Table, is_packed_sheet, read_table
-from unibase.omics.reasons import NO_SAMPLE_NAMES, NOT_REARRANGEMENTS, OTHER_NAMES, UNKNOWN_WORD
+from unibase.omics.reasons import NO_SAMPLE_NAMES, NOT_REARRANGEMENTS, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
 EVENTS: dict[str, pl.DataType] = {"sample": pl.String(), "gene1": pl.String(), "gene2": pl.String()}
@@ -119,7 +119,7 @@ def read_rearrangements(
     confident = set(_confident(cells, height, notes))
     kept = [row for row in _somatic(cells, height, notes) if row in confident]
     events, _ = events_of(_pairs(cells, samples, kept), notes)
-    told = {single} if single else _told(profiled, set(samples), notes)
+    told = {single} if single else profiled_samples(profiled, None, set(samples), notes, "rearrangements")
     return Rearrangements(events, tuple(sorted(told)), notes=tuple(notes))
 
 
@@ -240,22 +240,6 @@ def _pairs(cells: dict[str, list[str]], samples: list[str], rows: list[int]) -> 
         whole = len(distinct) <= 2
         pairs += [(sample, distinct[0], distinct[-1])] if distinct and whole else [(sample, gene, "") for gene in distinct]
     return pairs
-
-
-def _told(profiled: Sequence[str] | Path | str | None, carriers: set[str], notes: list[str]) -> set[str]:
-    if profiled is None:
-        notes.append("no list of profiled samples: only samples with a row count as profiled")
-        return carriers
-    listed = set(read_profiled(profiled) if isinstance(profiled, str | Path) else profiled)
-    if len(carriers) > 1 and not carriers & listed:
-        raise Unusable(
-            OTHER_NAMES,
-            f"None of the {len(carriers)} samples with rearrangements is on the list of profiled samples.",
-            "Name samples in the list as the table does.",
-        )
-    if carriers - listed:
-        notes.append(f"{len(carriers - listed)} samples with rearrangements were not on the list of profiled samples")
-    return listed | carriers
 
 
 def rearrangements_on_panels(data: Rearrangements, panels: Panels) -> Rearrangements:

@@ -19,8 +19,6 @@ from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.page import TEMPLATES
 from unibase.releases.report.sections.cube_questions import Field, asked_of_all, fields_of, in_page
 
-_OURS = Ours(("*",), "index.html", "<title>Catalogue</title>")
-
 
 def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
     """Write the catalogue of all described releases to `target`: `index.html`, and records and safe cube of each release.
@@ -32,7 +30,8 @@ def write_site(releases_folder: Path | str, descriptions: Mapping[str, Descripti
     """
     releases = [open_release(folder) for folder in published(releases_folder) if folder.parent.name in descriptions]
     releases.sort(key=lambda r: (r.about["study"], version_key(str(r.about["version"]))))
-    with replaced_folder(target, _OURS) as building:
+    ours = Ours(("index.html", *descriptions), "index.html", "<title>Catalogue</title>")
+    with replaced_folder(target, ours) as building:
         for release in releases:
             place = building / str(release.about["study"]) / str(release.about["version"])
             write_records(release.folder, descriptions[release.about["study"]], place)

@@ -11,7 +11,8 @@ from unibase.flows.looks.metrics import metrics_text
 from unibase.flows.looks.run_page import write_run_page
 from unibase.flows.looks.status import status_of, status_text
 from unibase.flows.runs.alone import build_alone, run_alone
-from unibase.flows.runs.last_run import STOPPED, last_run, noted
+from unibase.flows.runs.last_run import STOPPED, LastRun, last_run, noted
+from unibase.flows.runs.run import Run
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import Busy, SourceAway
@@ -55,6 +56,23 @@ def test_a_killed_run_is_red_once_nobody_works(study: Study) -> None:
             assert "unibase_last_run_succeeded{" not in metrics_text(study)
         assert "red: it was killed. Start it again." in status_text(study)
         assert 'unibase_last_run_succeeded{kind="Killed",run="build",study="trial"} 0.0' in metrics_text(study)
+
+
+def test_a_run_is_noted_as_begun_while_it_works(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[LastRun | None] = []
+
+    class Killed(BaseException):
+        """What no handler of errors takes."""
+
+    def publish(run: Run) -> Path:
+        seen.append(last_run(run.study))
+        raise Killed
+
+    monkeypatch.setattr("unibase.flows.runs.alone.publish", publish)
+    with pytest.raises(Killed):
+        run_alone(study.file, "release", None, None)
+    (noted_then,) = seen
+    assert noted_then is not None and (noted_then.run, noted_then.ended, noted_then.kind) == ("stage release", "", "")
 
 
 def test_who_finds_the_workspace_busy_leaves_the_note_to_the_one_that_works(study: Study) -> None:

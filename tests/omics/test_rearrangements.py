@@ -74,6 +74,12 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, text: str, reason: st
         read_rearrangements(tmp_path / "x.txt", ["c", "d"] if reason == "other-names" else None)
 
 
+def test_a_list_of_shorter_names_makes_nobody_wild_type(tmp_path: Path) -> None:
+    (tmp_path / "sv.csv").write_text("sample,gene1,gene2\nlyon-1-T,EML4,ALK\nlyon-2,CD74,ROS1\n")
+    with pytest.raises(Unusable, match="by a shorter name"):
+        read_rearrangements(tmp_path / "sv.csv", ["lyon-1", "lyon-2"])
+
+
 def test_profiled_by_list_and_by_panel_and_nobody_else_is_wild_type(tmp_path: Path) -> None:
     """A sample of a panel without ROS1 has it missing; a sample without a panel has all missing."""
     (tmp_path / "sv.csv").write_text("sample,gene1,gene2\na,EML4,ALK\nb,CD74,ROS1\nc,BCR,ABL1\n")

@@ -170,6 +170,18 @@ def test_the_site_lists_all_releases(releases: Path, description: Description, t
     assert 'class="mark"' not in text
 
 
+def test_a_catalogue_is_written_again_and_replaces_no_other_site(
+    releases: Path, description: Description, tmp_path: Path
+) -> None:
+    site = write_site(releases, {"uniriv-demo": description}, tmp_path / "site")
+    before = (site / "index.html").read_bytes()
+    assert (write_site(releases, {"uniriv-demo": description}, site) / "index.html").read_bytes() == before
+    (site / "team.html").write_text("ours", encoding="utf-8")
+    with pytest.raises(UserError, match="holds files, which would be lost"):
+        write_site(releases, {"uniriv-demo": description}, site)
+    assert (site / "team.html").read_text(encoding="utf-8") == "ours"
+
+
 def test_the_catalogue_names_a_centre_that_the_page_hides_no_more_than_the_page(tmp_path: Path, description: Description) -> None:
     # The page hides Paris, with 5, and a large centre beside it. Who names that one says that Paris is the small one.
     inputs = make_inputs(tmp_path / "in", subjects=70)
